@@ -1,0 +1,97 @@
+import {
+  EncodeError,
+  InvalidArgumentError,
+  InvalidKeyError,
+  InvalidNamespaceError,
+  OutOfRangeError,
+} from '../errors.js';
+import { show } from '../show.js';
+import type { Condition } from './driver.js';
+
+/** The longest key of any backend, in UTF-8 bytes. */
+export const MAXIMUM_KEY_BYTES = 1024;
+
+/**
+ * Checks a key: well-formed text of 1 to `limit` UTF-8 bytes.
+ * @throws InvalidArgumentError for what is no string
+ * @throws InvalidKeyError for an empty or too long key, or one with a lone surrogate
+ */
+export function checkKey(key: unknown, operation: string, limit: number): asserts key is string {
+  // A UTF-16 unit is at most 3 bytes of UTF-8, so short keys need no counting.
+  if (typeof key === 'string' && key.length > 0 && key.length * 3 <= limit && key.isWellFormed()) return;
+  checkSlowly(key, operation, limit);
+}
+
+function checkSlowly(key: unknown, operation: string, limit: number): void {
+  if (typeof key !== 'string') throw new InvalidArgumentError(`${operation}: a key must be a string; got ${show(key)}`);
+  if (key === '') throw new InvalidKeyError('a key must not be empty', { operation, key });
+  if (!key.isWellFormed()) {
+    throw new InvalidKeyError(`key ${show(key)} holds a lone surrogate; keys are well-formed text`, { operation, key });
+  }
+  const bytes = Buffer.byteLength(key);
+  if (bytes > limit) {
+    const rule = limit === MAXIMUM_KEY_BYTES ? `${limit}` : `${limit} (${MAXIMUM_KEY_BYTES} less the namespace)`;
+    throw new InvalidKeyError(`key ${show(key)} has ${bytes} bytes of UTF-8; the limit is ${rule}`, { operation, key });
+  }
+}
+
+/** Checks the prefix of a listing: well-formed text, empty for all. */
+export function checkPrefix(prefix: unknown, operation: string): asserts prefix is string {
+  if (typeof prefix !== 'string' || !prefix.isWellFormed()) {
+    throw new InvalidArgumentError(`${operation}: prefix must be well-formed text; got ${show(prefix)}`);
+  }
+}
+
+/** Checks the name of a namespace: `[A-Za-z0-9_-][A-Za-z0-9_.-]*`. */
+export function checkNamespace(name: unknown): asserts name is string {
+  if (typeof name === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9_.-]*$/.test(name)) return;
+  throw new InvalidNamespaceError(
+    `namespace ${show(name)} may hold only letters, digits, "_", "-" and "." (not first), and must not be empty`,
+    { operation: 'namespace' },
+  );
+}
+
+/** The milliseconds of a deadline. */
+export function toTime(expiresAt: number | Date, operation: string): number {
+  const time = Math.ceil(Number(expiresAt));
+  if ((typeof expiresAt !== 'number' && !(expiresAt instanceof Date)) || !Number.isSafeInteger(time)) {
+    throw new OutOfRangeError(
+      `${operation}: expiresAt must be milliseconds since 1970 or a Date, and finite; got ${show(expiresAt)}`,
+    );
+  }
+  return time;
+}
+
+/** Checks a condition. */
+export function checkCondition(condition: unknown, operation: string): asserts condition is Condition {
+  if (condition === 'absent' || condition === 'present') return;
+  if (
+    typeof condition === 'object' &&
+    condition !== null &&
+    'version' in condition &&
+    typeof condition.version === 'string'
+  ) {
+    return;
+  }
+  throw new InvalidArgumentError(`${operation}: if must be 'absent', 'present' or { version }; got ${show(condition)}`);
+}
+
+/** Checks that `items` can be iterated. */
+export function checkIterable(items: unknown, operation: string, name: string): void {
+  if (typeof items === 'object' && items !== null && Symbol.iterator in items) return;
+  throw new InvalidArgumentError(`${operation}: ${name} must be an iterable, such as an array; got ${show(items)}`);
+}
+
+/** The bytes of a value for a driver of bytes: text as UTF-8, `Uint8Array` as it is. */
+export function toBytes(value: unknown, operation: string, key: string): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value !== 'string') {
+    throw new InvalidArgumentError(
+      `${operation}: this backend holds bytes: a value must be a Uint8Array or text; got ${show(value)}. Wrap it in encoded(…) to hold objects`,
+    );
+  }
+  if (!value.isWellFormed()) {
+    throw new EncodeError('the text holds a lone surrogate, which UTF-8 cannot carry', { operation, key });
+  }
+  return Buffer.from(value);
+}

@@ -1,0 +1,72 @@
+import { ClosedError } from '../errors.js';
+import type { Awaitable } from './driver.js';
+
+/** What can be opened and closed. */
+interface Openable {
+  readonly name: string;
+  open?(): Awaitable<void>;
+  close?(): Awaitable<void>;
+}
+
+/**
+ * Opens a driver once, at the first use, and closes it once. A backend around others is ready while they are; it opens them first, and
+ * closes them last where it owns them.
+ */
+export class Lifecycle {
+  readonly #driver: Openable;
+  readonly #inner: readonly Lifecycle[];
+  readonly #ownsInner: boolean;
+  #open = false;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(driver: Openable, inner: readonly Lifecycle[], ownsInner: boolean) {
+    this.#driver = driver;
+    this.#inner = inner;
+    this.#ownsInner = ownsInner;
+  }
+
+  /** Whether operations may run at once. */
+  get ready(): boolean {
+    return this.#open && (this.#inner.length === 0 || this.#inner.every((one) => one.ready));
+  }
+
+  /** Makes ready; answers at once where nothing has to be waited for. */
+  open(operation: string): Awaitable<void> {
+    this.check(operation);
+    if (this.ready) return;
+    this.#opening ??= this.#start(operation).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening.then(() => this.check(operation));
+  }
+
+  /** Rejects what is closed. */
+  check(operation: string): void {
+    if (this.#closing !== undefined) {
+      throw new ClosedError(`${this.#driver.name} is closed; open another backend to go on`, { operation });
+    }
+    for (const one of this.#inner) one.check(operation);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#stop();
+    return this.#closing;
+  }
+
+  async #start(operation: string): Promise<void> {
+    for (const one of this.#inner) await one.open(operation);
+    if (this.#open) return;
+    await this.#driver.open?.();
+    this.#open = true;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    if (this.#open) {
+      this.#open = false;
+      await this.#driver.close?.();
+    }
+    if (this.#ownsInner) for (const one of this.#inner) await one.close();
+  }
+}

@@ -1,0 +1,201 @@
+import { types } from 'node:util';
+import { EncodeError } from '../errors.js';
+import { show } from '../show.js';
+
+/*
+ * Values as JSON can carry them, without loss. A value JSON has no form for is written as an object with one key that starts with "$":
+ *
+ *   Date   {"$date": "2026-01-31T12:00:00.000Z"}      Map  {"$map": [[key, value], …]}
+ *   bigint {"$bigint": "123"}                         Set  {"$set": [value, …]}
+ *   bytes  {"$bytes": "base64"}
+ *
+ * An object of the user's with one key that starts with "$" gets a second "$" before it, so that nothing can be mistaken.
+ */
+
+/** How a value is turned into plain JSON values. */
+export interface PlainOptions {
+  /** Whether Date, Map, Set, bigint and bytes are written in their tagged form; refused otherwise. */
+  readonly tagged: boolean;
+  /** What stands before the path in messages, such as `'User.badges'`. */
+  readonly root?: string;
+}
+
+const MAXIMUM_DEPTH = 1000;
+
+/**
+ * A copy of `value` made of what JSON carries exactly.
+ * @throws EncodeError for what would be lost or changed: undefined in an array, NaN, -0, functions, symbols, objects of classes,
+ * holes, extra properties, lone surrogates, cycles. Properties that are undefined are left out.
+ */
+export function toPlain(value: unknown, options: PlainOptions): unknown {
+  return copyOut(value, options, [], undefined);
+}
+
+/** What {@link toPlain} was given, from what it gave; changes `plain` in place. */
+export function fromPlain(plain: unknown): unknown {
+  if (typeof plain !== 'object' || plain === null) return plain;
+  if (Array.isArray(plain)) {
+    for (let index = 0; index < plain.length; index++) {
+      const item = plain[index];
+      if (typeof item === 'object' && item !== null) plain[index] = fromPlain(item);
+    }
+    return plain;
+  }
+  const object = plain as Record<string, unknown>;
+  let first: string | undefined;
+  let size = 0;
+  for (const key in object) {
+    if (size++ === 0) first = key;
+    const item = object[key];
+    if (typeof item !== 'object' || item === null) continue;
+    const restored = fromPlain(item);
+    if (restored !== item) put(object, key, restored);
+  }
+  return size === 1 && first?.startsWith('$') ? untag(object, first) : object;
+}
+
+type Path = (string | number)[];
+/** The objects on the way down, so that cycles are noticed. */
+interface Above {
+  readonly object: object;
+  readonly above: Above | undefined;
+  readonly depth: number;
+}
+
+function copyOut(value: unknown, options: PlainOptions, path: Path, above: Above | undefined): unknown {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw refuse(value, 'holds a lone surrogate, which UTF-8 cannot carry', options, path);
+      return value;
+    case 'boolean':
+      return value;
+    case 'number':
+      if (!Number.isFinite(value)) throw refuse(value, 'has no form in JSON', options, path);
+      if (Object.is(value, -0)) throw refuse('-0', 'would come back as 0', options, path);
+      return value;
+    case 'bigint':
+      return tag(value, '$bigint', String(value), options, path);
+    case 'object':
+      return value === null ? null : copyObject(value, options, path, above);
+    default:
+      throw refuse(value, 'cannot be saved', options, path);
+  }
+}
+
+function copyObject(value: object, options: PlainOptions, path: Path, above: Above | undefined): unknown {
+  for (let one = above; one !== undefined; one = one.above) {
+    if (one.object === value) throw refuse(value, 'holds itself (a cycle)', options, path);
+  }
+  const here: Above = { object: value, above, depth: (above?.depth ?? 0) + 1 };
+  if (here.depth > MAXIMUM_DEPTH) throw refuse(value, `is more than ${MAXIMUM_DEPTH} levels deep`, options, path);
+  if (Array.isArray(value)) return copyArray(value, options, path, here);
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return copyRecord(value, options, path, here);
+  if (value instanceof Date && types.isDate(value)) {
+    if (Number.isNaN(value.getTime())) throw refuse(value, 'is an invalid Date', options, path);
+    return tag(value, '$date', value.toISOString(), options, path);
+  }
+  if (types.isMap(value) && prototype === Map.prototype) {
+    const entries = [...value].map(([key, item], index) => [
+      copyOut(key, options, [...path, `key ${index}`], here),
+      copyOut(item, options, [...path, typeof key === 'string' ? key : `value ${index}`], here),
+    ]);
+    return tag(value, '$map', entries, options, path);
+  }
+  if (types.isSet(value) && prototype === Set.prototype) {
+    const items = [...value].map((item, index) => copyOut(item, options, [...path, index], here));
+    return tag(value, '$set', items, options, path);
+  }
+  if (types.isUint8Array(value)) {
+    return tag(
+      value,
+      '$bytes',
+      Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64'),
+      options,
+      path,
+    );
+  }
+  throw refuse(value, 'is of a class that nothing describes; give the field a type', options, path);
+}
+
+function copyArray(value: readonly unknown[], options: PlainOptions, path: Path, here: Above): unknown[] {
+  const copy = new Array<unknown>(value.length);
+  for (let index = 0; index < value.length; index++) {
+    path.push(index);
+    copy[index] = copyOut(value[index], options, path, here);
+    path.pop();
+  }
+  return copy;
+}
+
+function copyRecord(value: object, options: PlainOptions, path: Path, here: Above): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  const keys = Object.keys(value);
+  let size = 0;
+  for (const key of keys) {
+    const item = (value as Record<string, unknown>)[key];
+    if (item === undefined) continue;
+    if (!key.isWellFormed()) throw refuse(key, 'holds a lone surrogate, which UTF-8 cannot carry', options, path);
+    path.push(key);
+    put(copy, key, copyOut(item, options, path, here));
+    path.pop();
+    size++;
+  }
+  if (Object.getOwnPropertySymbols(value).length > 0) throw refuse(value, 'has a symbol for a key', options, path);
+  if (!options.tagged || size !== 1) return copy;
+  const [key] = Object.keys(copy) as [string];
+  return key.startsWith('$') ? { [`$${key}`]: copy[key] } : copy;
+}
+
+function tag(value: unknown, name: string, form: unknown, options: PlainOptions, path: Path): unknown {
+  if (options.tagged) return { [name]: form };
+  throw refuse(value, 'has no form in plain JSON', options, path);
+}
+
+function untag(object: Record<string, unknown>, key: string): unknown {
+  const form = object[key];
+  switch (key) {
+    case '$date': {
+      const date = new Date(typeof form === 'string' ? form : Number.NaN);
+      if (Number.isNaN(date.getTime())) throw new TypeError(`$date ${show(form)} is no date`);
+      return date;
+    }
+    case '$bigint':
+      if (typeof form !== 'string' || !/^-?[0-9]+$/.test(form))
+        throw new TypeError(`$bigint ${show(form)} is no integer`);
+      return BigInt(form);
+    case '$bytes':
+      if (typeof form !== 'string') throw new TypeError(`$bytes ${show(form)} is no base64 text`);
+      return new Uint8Array(Buffer.from(form, 'base64'));
+    case '$map':
+      if (!Array.isArray(form) || !form.every((pair) => Array.isArray(pair) && pair.length === 2)) {
+        throw new TypeError(`$map ${show(form)} is no array of pairs`);
+      }
+      return new Map(form as [unknown, unknown][]);
+    case '$set':
+      if (!Array.isArray(form)) throw new TypeError(`$set ${show(form)} is no array`);
+      return new Set(form);
+  }
+  if (key.startsWith('$$')) {
+    delete object[key];
+    put(object, key.slice(1), form);
+  }
+  return object;
+}
+
+/** Sets an own property, `__proto__` too. */
+function put(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+  } else {
+    object[key] = value;
+  }
+}
+
+function refuse(value: unknown, why: string, options: PlainOptions, path: Path): EncodeError {
+  const place = path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}${text === '' ? '' : '.'}${step}`),
+    options.root ?? '',
+  );
+  return new EncodeError(`${place === '' ? 'the value' : place}: ${show(value)} ${why}`, { path: place });
+}

@@ -1,0 +1,210 @@
+/** What every error of keepsake may carry beside its message. */
+export interface ErrorDetails {
+  /** The method that failed, such as `'set'`. */
+  readonly operation?: string | undefined;
+  /** The key it was called with. */
+  readonly key?: string | undefined;
+  /** Whether the same call may succeed when made again. */
+  readonly retryable?: boolean;
+  /** Where it happened: a file's path, or the path to a value inside an object. */
+  readonly path?: string | undefined;
+  /** The error underneath. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The base of keepsake's errors. Recognise an error by its `code`, which never changes; messages may.
+ * Mistakes in arguments are an {@link InvalidArgumentError} (a `TypeError`) or an {@link OutOfRangeError} (a `RangeError`), which
+ * carry a `code` too.
+ */
+export class KeepsakeError extends Error {
+  /** A stable name for the kind of failure, such as `'KEEPSAKE_INVALID_KEY'`. */
+  readonly code: string;
+  /** The method that failed, such as `'set'`; filled in by the backend where the driver did not say. */
+  operation: string | undefined;
+  /** The key it was called with. */
+  key: string | undefined;
+  /** Whether the same call may succeed when made again. */
+  readonly retryable: boolean;
+  /** Where it happened: a file's path, or the path to a value inside an object. */
+  readonly path: string | undefined;
+
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.operation = details.operation;
+    this.key = details.key;
+    this.retryable = details.retryable ?? false;
+    this.path = details.path;
+  }
+}
+
+/** A key that no backend, or no model, takes. `code` is `'KEEPSAKE_INVALID_KEY'`. */
+export class InvalidKeyError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_INVALID_KEY', message, details);
+  }
+}
+
+/** A namespace's name that is not `[A-Za-z0-9_-][A-Za-z0-9_.-]*`. `code` is `'KEEPSAKE_INVALID_NAMESPACE'`. */
+export class InvalidNamespaceError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_INVALID_NAMESPACE', message, details);
+  }
+}
+
+/** The engine cannot promise what was asked for. `code` is `'KEEPSAKE_UNSUPPORTED'`. */
+export class UnsupportedError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_UNSUPPORTED', message, details);
+  }
+}
+
+/** Somebody else changed the entry first. `code` is `'KEEPSAKE_CONFLICT'`; retryable. */
+export class ConflictError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_CONFLICT', message, { retryable: true, ...details });
+  }
+}
+
+/** A backend or service that is closed was used. `code` is `'KEEPSAKE_CLOSED'`. */
+export class ClosedError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_CLOSED', message, details);
+  }
+}
+
+/** An operation did not end within its `timeout`; it may still take effect. `code` is `'KEEPSAKE_TIMEOUT'`; retryable. */
+export class TimeoutError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_TIMEOUT', message, { retryable: true, ...details });
+  }
+}
+
+/** The engine failed: a full or read-only disk, a connection refused. `code` is `'KEEPSAKE_STORAGE'`; the engine's own error is the `cause`. */
+export class StorageError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_STORAGE', message, details);
+  }
+}
+
+/** What is stored cannot be read as what it should be; it is left as it is. `code` is `'KEEPSAKE_CORRUPT_DATA'`. */
+export class CorruptDataError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_CORRUPT_DATA', message, details);
+  }
+}
+
+/** A value that cannot be written as it is; `path` leads to it. `code` is `'KEEPSAKE_ENCODE'`. */
+export class EncodeError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_ENCODE', message, details);
+  }
+}
+
+/** A lock is held by another process and did not come free in time. `code` is `'KEEPSAKE_LOCKED'`; retryable. */
+export class LockedError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_LOCKED', message, { retryable: true, ...details });
+  }
+}
+
+/** `increment` met a value that is no integer. `code` is `'KEEPSAKE_NOT_AN_INTEGER'`. */
+export class NotAnIntegerError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_NOT_AN_INTEGER', message, details);
+  }
+}
+
+/** A model class is declared wrongly. `code` is `'KEEPSAKE_DECLARATION'`. */
+export class DeclarationError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_DECLARATION', message, details);
+  }
+}
+
+/** A field has a name that the model needs for itself. `code` is `'KEEPSAKE_RESERVED_NAME'`. */
+export class ReservedNameError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_RESERVED_NAME', message, details);
+  }
+}
+
+/** A name is taken in its service. `code` is `'KEEPSAKE_DUPLICATE_NAME'`. */
+export class DuplicateNameError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_DUPLICATE_NAME', message, details);
+  }
+}
+
+/** An object was built of a class that no service knows. `code` is `'KEEPSAKE_UNREGISTERED_CLASS'`. */
+export class UnregisteredClassError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_UNREGISTERED_CLASS', message, details);
+  }
+}
+
+/** A key has its object already: in memory, or saved. `code` is `'KEEPSAKE_DUPLICATE_KEY'`. */
+export class DuplicateKeyError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_DUPLICATE_KEY', message, details);
+  }
+}
+
+/** An object that was deleted was saved again. `code` is `'KEEPSAKE_DELETED'`. */
+export class DeletedError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_DELETED', message, details);
+  }
+}
+
+/** Saved data could not be brought to the version of its class. `code` is `'KEEPSAKE_MIGRATION'`. */
+export class MigrationError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_MIGRATION', message, details);
+  }
+}
+
+/** An argument of the wrong type or shape. `code` is `'KEEPSAKE_INVALID_ARGUMENT'`. */
+export class InvalidArgumentError extends TypeError {
+  /** A stable name for the kind of failure. */
+  readonly code = 'KEEPSAKE_INVALID_ARGUMENT';
+}
+
+/** An argument outside its range. `code` is `'KEEPSAKE_OUT_OF_RANGE'`. */
+export class OutOfRangeError extends RangeError {
+  /** A stable name for the kind of failure. */
+  readonly code = 'KEEPSAKE_OUT_OF_RANGE';
+}
+
+/** Whether `error` is one of keepsake's, from any copy of the package; with `code`, whether it is that one. */
+export function isKeepsakeError(error: unknown, code?: string): error is Error & { readonly code: string } {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
+  return code === undefined ? error.code.startsWith('KEEPSAKE_') : error.code === code;
+}
+
+for (const [name, errors] of Object.entries({
+  KeepsakeError,
+  InvalidKeyError,
+  InvalidNamespaceError,
+  UnsupportedError,
+  ConflictError,
+  ClosedError,
+  TimeoutError,
+  StorageError,
+  CorruptDataError,
+  EncodeError,
+  LockedError,
+  NotAnIntegerError,
+  DeclarationError,
+  ReservedNameError,
+  DuplicateNameError,
+  UnregisteredClassError,
+  DuplicateKeyError,
+  DeletedError,
+  MigrationError,
+  InvalidArgumentError,
+  OutOfRangeError,
+})) {
+  Object.defineProperty(errors.prototype, 'name', { value: name, configurable: true, writable: true });
+}

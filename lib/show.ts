@@ -1,0 +1,11 @@
+/** A short, safe picture of a value for a message: strings quoted and cut, everything else named by its type. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}…` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (value === null || typeof value !== 'object') {
+    return typeof value === 'function' ? `a function${value.name === '' ? '' : ` ${value.name}`}` : String(value);
+  }
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  const name = Object.getPrototypeOf(value)?.constructor?.name;
+  return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
+}
