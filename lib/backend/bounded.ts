@@ -17,6 +17,11 @@ export async function bounded<T>(
   signal?.throwIfAborted();
   const pending = work();
   if (!(pending instanceof Promise) || (signal === undefined && timeout === undefined)) return pending;
+  if (signal?.aborted) {
+    // The work itself may abort it, before anybody can listen.
+    pending.catch(() => undefined);
+    throw signal.reason;
+  }
   return new Promise<T>((resolve, reject) => {
     const abort = () => settle(() => reject(signal?.reason));
     const timer =
