@@ -1,6 +1,9 @@
+import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
 import { InvalidArgumentError, TimeoutError } from '../errors.js';
 import { show } from '../show.js';
 import type { Awaitable } from './driver.js';
+
+const MANY_LISTENERS = 10_000;
 
 /**
  * Waits for `work` no longer than the signal and the timeout allow. The work itself goes on: it may still take effect.
@@ -36,7 +39,11 @@ export async function bounded<T>(
       signal?.removeEventListener('abort', abort);
       how();
     };
-    signal?.addEventListener('abort', abort, { once: true });
+    if (signal !== undefined) {
+      // Many operations may share a signal, each with a listener while it is under way; that is no leak to be warned of.
+      if (getMaxListeners(signal) === defaultMaxListeners) setMaxListeners(MANY_LISTENERS, signal);
+      signal.addEventListener('abort', abort, { once: true });
+    }
     pending.then(
       (value) => settle(() => resolve(value)),
       (error) => settle(() => reject(error)),
