@@ -215,6 +215,18 @@ describe('Backend', () => {
   });
 
   describe('signal', () => {
+    it('may be shared by many operations at once without a warning', async () => {
+      const warnings: Error[] = [];
+      const warned = (warning: Error) => void warnings.push(warning);
+      process.on('warning', warned);
+      const { signal } = new AbortController();
+      const backend = memory();
+      await Promise.all(Array.from({ length: 100 }, (_, index) => backend.set(`${index}`, index, { signal })));
+      await setTimeout(1);
+      process.off('warning', warned);
+      expect(warnings).to.deep.equal([]);
+    });
+
     it('is heeded when the work itself aborts it', async () => {
       const controller = new AbortController();
       const backend = memory();
