@@ -97,8 +97,15 @@ export class CorruptDataError extends KeepsakeError {
 
 /** A value that cannot be written as it is; `path` leads to it. `code` is `'KEEPSAKE_ENCODE'`. */
 export class EncodeError extends KeepsakeError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('KEEPSAKE_ENCODE', message, details);
+  /** What is wrong, without the place. */
+  readonly reason: string;
+
+  /** @param subject what holds the value, for the message, such as `'User "ann"'` */
+  constructor(reason: string, details: ErrorDetails = {}, subject?: string) {
+    const place = details.path === '' ? 'the value' : details.path;
+    const parts = [subject, place, reason].filter((part) => part !== undefined);
+    super('KEEPSAKE_ENCODE', parts.join(': '), details);
+    this.reason = reason;
   }
 }
 

@@ -191,7 +191,7 @@ function fromBase64(form: unknown): Uint8Array {
 }
 
 /** Sets an own property, `__proto__` too. */
-function put(object: Record<string, unknown>, key: string, value: unknown): void {
+export function put(object: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__') {
     Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   } else {
@@ -200,9 +200,11 @@ function put(object: Record<string, unknown>, key: string, value: unknown): void
 }
 
 function refuse(value: unknown, why: string, options: PlainOptions, path: Path): EncodeError {
-  const place = path.reduce<string>(
-    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}${text === '' ? '' : '.'}${step}`),
-    options.root ?? '',
-  );
-  return new EncodeError(`${place === '' ? 'the value' : place}: ${show(value)} ${why}`, { path: place });
+  return new EncodeError(`${show(value)} ${why}`, { path: path.reduce<string>(joinPath, options.root ?? '') });
+}
+
+/** The path to a part of what `path` leads to: `a[0].b`. */
+export function joinPath(path: string, step: string | number): string {
+  if (typeof step === 'number') return `${path}[${step}]`;
+  return path === '' || step === '' || step.startsWith('[') ? path + step : `${path}.${step}`;
 }

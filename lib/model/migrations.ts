@@ -1,0 +1,62 @@
+import { CorruptDataError, DeclarationError, MigrationError } from '../errors.js';
+import { show } from '../show.js';
+
+/** Steps by the version they lead to: each gets the data of the version before and answers the new data. Pure functions. */
+export type Migrations = {
+  readonly [version: number]: (data: Record<string, unknown>) => Record<string, unknown>;
+};
+
+/** Checks version and steps of a class. */
+export function checkMigrations(className: string, version: unknown, migrations: unknown): void {
+  if (version !== undefined && !(Number.isSafeInteger(version) && (version as number) >= 0)) {
+    throw new DeclarationError(`${className}: version must be a whole number from 0; got ${show(version)}`);
+  }
+  for (const [to, step] of Object.entries(migrations ?? {})) {
+    const number = Number(to);
+    if (!Number.isSafeInteger(number) || number < 1 || number > ((version as number | undefined) ?? 0)) {
+      throw new DeclarationError(`${className}: a migration leads to version ${to}, past the class's ${version ?? 0}`);
+    }
+    if (typeof step !== 'function')
+      throw new DeclarationError(`${className}: migration ${to} must be a function; got ${show(step)}`);
+  }
+}
+
+/**
+ * The data at `version`.
+ * @param what the object, for messages
+ * @throws MigrationError for data of a newer version, and when a step fails
+ */
+export function migrate(
+  data: Record<string, unknown>,
+  version: number,
+  migrations: Migrations,
+  what: string,
+): Record<string, unknown> {
+  const { $version: from = 0 } = data;
+  if (from === version) return data;
+  if (!Number.isSafeInteger(from) || (from as number) < 0) {
+    throw new CorruptDataError(`${what}: $version must be a whole number from 0; it is ${show(from)}`);
+  }
+  if ((from as number) > version) {
+    throw new MigrationError(
+      `${what} was saved by version ${from} of its class; this is version ${version}. Update the program`,
+    );
+  }
+  let { $version: _, ...current } = data;
+  for (let to = (from as number) + 1; to <= version; to++) {
+    const step = migrations[to];
+    if (step === undefined) continue;
+    try {
+      current = step(current);
+    } catch (cause) {
+      throw new MigrationError(
+        `${what}: the migration to version ${to} threw: ${cause instanceof Error ? cause.message : cause}`,
+        { cause },
+      );
+    }
+    if (typeof current !== 'object' || current === null || Array.isArray(current)) {
+      throw new MigrationError(`${what}: the migration to version ${to} must answer an object; got ${show(current)}`);
+    }
+  }
+  return current;
+}

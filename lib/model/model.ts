@@ -1,0 +1,378 @@
+import type { Backend } from '../backend/backend.js';
+import { fromPlain, put } from '../codecs/plain.js';
+import { CorruptDataError, DeclarationError, DuplicateKeyError, EncodeError, InvalidArgumentError } from '../errors.js';
+import { show } from '../show.js';
+import type { Document } from './documents.js';
+import type { FieldDefinition } from './field.js';
+import type { Manager } from './manager.js';
+import { type Migrations, migrate } from './migrations.js';
+import { toKey } from './names.js';
+import type { Service } from './service.js';
+import { type Store, stateOf } from './store.js';
+import { FieldType } from './types/field-type.js';
+import { within } from './types/misfit.js';
+import { ValueType } from './types/value.js';
+
+/** The class that a model describes. */
+export type StoreClass<T extends Store = Store> = (new (key: string) => T) & typeof Store;
+
+/** How a class is kept: options of `@StoredIn`. */
+export interface ModelOptions {
+  /** The class's name in the service, and of its folder; the class name by default. Lower-cased, stripped to `[a-z0-9_-]`. */
+  readonly name?: string | undefined;
+  /** Declares no class of its own, only a base for others: it needs no service. Not inherited. */
+  readonly abstract?: boolean | undefined;
+  /** The version of the data, a whole number; 0 by default. Kept as `$version` in the file. */
+  readonly version?: number | undefined;
+  /** Steps that bring older data up: `{ 2: (data) => … }` makes data of version 2 of data of version 1. */
+  readonly migrations?: Migrations | undefined;
+  /**
+   * `'last'` (the default): the last save wins. `'optimistic'`: a save over a state that this object has neither loaded nor saved is a
+   * `ConflictError`.
+   */
+  readonly concurrency?: 'last' | 'optimistic' | undefined;
+}
+
+/** A field of a class, ready to use. */
+interface ModelField {
+  readonly name: string;
+  readonly session: boolean;
+  readonly type: FieldType;
+  /** Whether `serialise` and `deserialise` are those of `FieldType`, which may then be left out. */
+  readonly simple: boolean;
+  makeDefault(): unknown;
+}
+
+/** How an object is built; the second argument of a registered class's constructor, which only keepsake gives. */
+export class Construction {
+  readonly values: Record<string, unknown> | undefined;
+  readonly activate: boolean;
+
+  constructor(values: Record<string, unknown> | undefined, activate: boolean) {
+    this.values = values;
+    this.activate = activate;
+  }
+}
+
+const DETACHED = new Construction(undefined, false);
+
+/** All that is known of a registered class: its fields as a table, and how its objects become documents and back. */
+export class Model<T extends Store = Store> {
+  readonly storeClass: StoreClass<T>;
+  readonly className: string;
+  readonly name: string;
+  readonly service: Service;
+  readonly version: number;
+  readonly optimistic: boolean;
+  /** Never saved. */
+  readonly temporary: boolean;
+  /** The objects in memory, by key. */
+  readonly active = new Map<string, T>();
+  readonly #fields: readonly ModelField[];
+  readonly #byName: ReadonlyMap<string, ModelField>;
+  readonly #migrations: Migrations;
+  readonly #defaults: readonly ModelField[];
+  readonly #contributing: readonly ModelField[];
+  #intercepted: readonly string[] = [];
+  #manager: Manager<T> | undefined;
+
+  constructor(
+    storeClass: StoreClass<T>,
+    identity: { readonly className: string; readonly name: string; readonly temporary: boolean },
+    service: Service,
+    definitions: ReadonlyMap<string, FieldDefinition>,
+    options: ModelOptions,
+  ) {
+    this.storeClass = storeClass;
+    this.className = identity.className;
+    this.name = identity.name;
+    this.temporary = identity.temporary;
+    this.service = service;
+    this.version = options.version ?? 0;
+    this.optimistic = options.concurrency === 'optimistic';
+    this.#migrations = options.migrations ?? {};
+    this.#fields = [...definitions].map(([name, definition]) => toField(name, definition, this.className));
+    this.#byName = new Map(this.#fields.map((field) => [field.name, field]));
+    this.#defaults = this.#fields.filter((field) => definitions.get(field.name)?.default !== undefined);
+    this.#contributing = this.#fields.filter(
+      ({ type }) => type.contributeToInstance !== FieldType.prototype.contributeToInstance,
+    );
+  }
+
+  get manager(): Manager<T> {
+    return this.#manager as Manager<T>;
+  }
+
+  /** The fields, in order. */
+  get fields(): readonly { readonly name: string; readonly session: boolean; readonly type: FieldType }[] {
+    return this.#fields;
+  }
+
+  /** Where the documents of this class are kept. */
+  documents(): Promise<Backend<Document>> {
+    return this.service.documentsOf(this.name);
+  }
+
+  /** Lets fields and manager contribute to the class. */
+  complete(manager: Manager<T>): void {
+    this.#manager = manager;
+    for (const { name, type } of this.#fields) type.contributeToClass(this.storeClass, name);
+    this.#intercepted = this.#fields.filter(({ name }) => name in this.storeClass.prototype).map(({ name }) => name);
+    manager.contributeToClass(this.storeClass, 'manager');
+  }
+
+  toKey(key: unknown): string {
+    return toKey(key, this.className);
+  }
+
+  /** An object, active at once. */
+  create(key: string, values: Record<string, unknown> | undefined): T {
+    if (values !== undefined) this.#checkValues(values, 'create');
+    return this.#construct(key, values === undefined ? undefined : new Construction(values, true));
+  }
+
+  /** An object that is not active. */
+  createDetached(key: string): T {
+    return this.#construct(key, DETACHED);
+  }
+
+  #construct(key: string, construction: Construction | undefined): T {
+    return new (this.storeClass as unknown as new (key: string, construction?: Construction) => T)(key, construction);
+  }
+
+  /** Ends the construction of an object: its constructors have run. */
+  finish(store: T, construction: unknown): void {
+    if (construction !== undefined && !(construction instanceof Construction)) {
+      throw new InvalidArgumentError(
+        `new ${this.className}(key) takes the key alone; give values by ${this.className}.create(key, values)`,
+      );
+    }
+    const object = store as unknown as Record<string, unknown>;
+    for (const name of this.#intercepted) replay(object, name);
+    for (const field of this.#defaults) if (object[field.name] === undefined) object[field.name] = field.makeDefault();
+    const values = construction?.values;
+    if (values !== undefined) {
+      for (const name in values) {
+        const value = values[name];
+        if (value !== undefined) object[name] = value;
+      }
+    }
+    for (const { type, name } of this.#contributing) type.contributeToInstance(store, name);
+    if (construction === undefined || construction.activate) this.activate(store);
+  }
+
+  /**
+   * Makes an object the one of its key.
+   * @throws DuplicateKeyError when another is
+   */
+  activate(store: T): void {
+    const { key } = store;
+    const before = this.active.get(key);
+    if (before === undefined) {
+      this.active.set(key, store);
+    } else if (before !== store) {
+      throw new DuplicateKeyError(
+        `${this.className} ${show(key)} is in memory already; get it by ${this.className}.get(${show(key)})`,
+        { key },
+      );
+    }
+  }
+
+  /** The forms of an object's fields, in order; its key is not among them. */
+  toDict(store: Store, session: boolean): Record<string, unknown> {
+    const object = store as unknown as Record<string, unknown>;
+    const dict: Record<string, unknown> = {};
+    if (this.version > 0) dict.$version = this.version;
+    for (const field of this.#fields) {
+      if (field.session && !session) continue;
+      let form: unknown;
+      try {
+        if (field.simple) {
+          const value = object[field.name];
+          form = value === undefined ? undefined : field.type.encode(value);
+        } else {
+          form = field.type.serialise(store, field.name);
+        }
+      } catch (error) {
+        throw this.#cannotEncode(store, field, error);
+      }
+      if (form !== undefined) dict[field.name] = form;
+    }
+    const { rest } = stateOf(store);
+    if (rest !== undefined) {
+      for (const [name, form] of Object.entries(rest)) if (!Object.hasOwn(dict, name)) put(dict, name, form);
+    }
+    return dict;
+  }
+
+  /**
+   * Sets fields from their forms, which may be changed; all or, when one does not fit, none. Forms of older versions are brought up first.
+   * @param where what was read, for messages
+   * @returns the names of fields that `dict` does not hold
+   */
+  fromDict(store: Store, dict: Record<string, unknown>, session: boolean, where?: string): string[] {
+    const data = migrate(dict, this.version, this.#migrations, `${this.className} ${show(store.key)}`);
+    const object = store as unknown as Record<string, unknown>;
+    const missing: string[] = [];
+    const decoded: unknown[] = [];
+    const hooked: ModelField[] = [];
+    let claimed = Object.hasOwn(data, '$version') ? 1 : 0;
+    for (const field of this.#fields) {
+      if (field.session && !session) continue;
+      const form = data[field.name];
+      if (form === undefined) {
+        missing.push(field.name);
+        continue;
+      }
+      claimed++;
+      try {
+        if (field.simple) decoded.push(field.name, field.type.decode(form));
+        else hooked.push(field);
+      } catch (error) {
+        throw this.#cannotDecode(store, field, error, where);
+      }
+    }
+    for (let at = 0; at < decoded.length; at += 2) object[decoded[at] as string] = decoded[at + 1];
+    for (const field of hooked) {
+      try {
+        field.type.deserialise(store, field.name, data[field.name]);
+      } catch (error) {
+        throw this.#cannotDecode(store, field, error, where);
+      }
+    }
+    this.#keepRest(store, data, claimed, session);
+    return missing;
+  }
+
+  #keepRest(store: Store, data: Record<string, unknown>, claimed: number, session: boolean): void {
+    const names = Object.keys(data);
+    const state = stateOf(store);
+    state.rest = undefined;
+    if (claimed === names.length) return;
+    const rest: Record<string, unknown> = {};
+    let found = false;
+    for (const name of names) {
+      const field = this.#byName.get(name);
+      if (name === '$version' || (field !== undefined && (session || !field.session))) continue;
+      put(rest, name, data[name]);
+      found = true;
+    }
+    if (found) state.rest = rest;
+  }
+
+  /** Builds an object from a document, not yet active. */
+  hydrate(key: string, document: Document, where: string | undefined): T {
+    const store = this.createDetached(key);
+    this.fromDict(store, document.data as Record<string, unknown>, false, where);
+    stateOf(store).digest = document.digest;
+    return store;
+  }
+
+  /** Sets an object to what a document says; fields it does not hold get their default. */
+  refresh(store: T, document: Document, where: string | undefined): void {
+    const missing = this.fromDict(store, document.data as Record<string, unknown>, false, where);
+    if (missing.length > 0) {
+      const fresh = this.createDetached(store.key) as unknown as Record<string, unknown>;
+      for (const name of missing) (store as unknown as Record<string, unknown>)[name] = fresh[name];
+    }
+    stateOf(store).digest = document.digest;
+  }
+
+  #checkValues(values: unknown, operation: string): void {
+    if (typeof values !== 'object' || values === null) {
+      throw new InvalidArgumentError(`${this.className}.${operation}: values must be an object; got ${show(values)}`);
+    }
+    // The fastest way over an object's names in V8.
+    for (const name in values) if (!this.#byName.has(name)) this.checkNames([name], operation);
+  }
+
+  /**
+   * Checks that names are those of fields.
+   * @throws InvalidArgumentError naming the fields there are
+   */
+  checkNames(names: readonly string[], operation: string): void {
+    for (const name of names) {
+      if (this.#byName.has(name)) continue;
+      throw new InvalidArgumentError(
+        `${this.className}.${operation}: there is no field ${show(name)}; there are ${[...this.#byName.keys()].join(', ')}`,
+      );
+    }
+  }
+
+  #cannotEncode(store: Store, field: ModelField, error: unknown): EncodeError {
+    const { reason, place, cause } = within(field.name, error);
+    const subject = `${this.className} ${show(store.key)}`;
+    return new EncodeError(reason, { key: store.key, path: place, cause }, subject);
+  }
+
+  #cannotDecode(store: Store, field: ModelField, error: unknown, where: string | undefined): Error {
+    if (error instanceof DeclarationError) return error;
+    const { reason, place, cause } = within(field.name, error);
+    const what = `${this.className} ${show(store.key)}: ${place}: ${reason}`;
+    return new CorruptDataError(where === undefined ? what : `${where}: ${what}. It is left as it is`, {
+      key: store.key,
+      path: where,
+      cause,
+    });
+  }
+}
+
+function toField(name: string, definition: FieldDefinition, className: string): ModelField {
+  const type = definition.type ?? (definition.hint === undefined ? VALUE : (HINTED.get(definition.hint) ?? VALUE));
+  const { serialise, deserialise } = FieldType.prototype;
+  return {
+    name,
+    session: definition.session,
+    type,
+    simple: type.serialise === serialise && type.deserialise === deserialise,
+    makeDefault: defaultMaker(definition.default, `${className}.${name}`),
+  };
+}
+
+function defaultMaker(value: unknown, field: string): () => unknown {
+  if (typeof value === 'function') return value as () => unknown;
+  if (typeof value !== 'object' || value === null) return () => value;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const copied = [Object.prototype, null, Array.prototype, Date.prototype, Map.prototype, Set.prototype];
+  if (!copied.includes(prototype) && !(value instanceof Uint8Array)) {
+    throw new DeclarationError(
+      `${field}: ${show(value)} cannot be copied for each object; give a function that makes one`,
+    );
+  }
+  return () => structuredClone(value);
+}
+
+/** Gives a value that an initialiser put before a descriptor on the prototype to that descriptor. */
+function replay(object: Record<string, unknown>, name: string): void {
+  if (!Object.hasOwn(object, name)) return;
+  const value = object[name];
+  delete object[name];
+  if (value !== undefined) object[name] = value;
+}
+
+const VALUE = new ValueType();
+
+/** An untyped field of which the compiler wrote down the type: it reads that type's plain form too, as people write it by hand. */
+class HintedType extends ValueType {
+  readonly #hint: (form: unknown) => unknown;
+
+  constructor(hint: (form: unknown) => unknown) {
+    super();
+    this.#hint = hint;
+  }
+
+  override decode(form: unknown): unknown {
+    return this.#hint(form) ?? fromPlain(form);
+  }
+}
+
+const HINTED = new Map<unknown, ValueType>([
+  [
+    Date,
+    new HintedType((form) =>
+      typeof form === 'string' && !Number.isNaN(Date.parse(form)) ? new Date(form) : undefined,
+    ),
+  ],
+  [Set, new HintedType((form) => (Array.isArray(form) ? new Set(fromPlain(form) as unknown[]) : undefined))],
+  [BigInt, new HintedType((form) => (Number.isSafeInteger(form) ? BigInt(form as number) : undefined))],
+]);

@@ -1,0 +1,139 @@
+import { ConflictError, DeletedError, DuplicateKeyError } from '../errors.js';
+import { show } from '../show.js';
+import { type Document, toDocument } from './documents.js';
+import type { Model } from './model.js';
+import { type Store, stateOf } from './store.js';
+
+/** Options of `save`. */
+export interface SaveOptions {
+  /** Write even what was last read or written. */
+  readonly force?: boolean | undefined;
+  /** Let the first save of a new object replace what is saved under its key. */
+  readonly overwrite?: boolean | undefined;
+}
+
+/** A state of an object that waits to be written. */
+interface Pending {
+  readonly document: Document;
+  readonly options: SaveOptions;
+}
+
+/** What is known of an object beside its fields; made when first needed. */
+export class StoreState {
+  /** Names the text that was last read or written. */
+  digest: string | undefined;
+  /** Keys of the file that no field claims. */
+  rest: Record<string, unknown> | undefined;
+  deleted = false;
+  /** The newest state that waits. */
+  newest: Pending | undefined;
+  /** The write under way. */
+  writing: Promise<void> | undefined;
+  /** The write that takes `newest` once the one under way has ended. */
+  waiting: Promise<void> | undefined;
+}
+
+/** Saves an object; see `Store.save`. */
+export async function save(model: Model, store: Store, options: SaveOptions): Promise<void> {
+  const state = stateOf(store);
+  if (state.deleted) {
+    throw new DeletedError(`${model.className} ${show(store.key)} was deleted; create it anew to save it`, {
+      operation: 'save',
+      key: store.key,
+    });
+  }
+  model.activate(store);
+  const document = toDocument(model.toDict(store, false));
+  const idle = state.writing === undefined && state.waiting === undefined;
+  if (idle && state.digest === document.digest && !options.force) return;
+  await model.service.track(enqueue(model, store, state, { document, options }));
+}
+
+function enqueue(model: Model, store: Store, state: StoreState, pending: Pending): Promise<void> {
+  const { newest } = state;
+  // A wish of an earlier save that this one stands for is kept.
+  const options = {
+    force: pending.options.force || newest?.options.force,
+    overwrite: pending.options.overwrite || newest?.options.overwrite,
+  };
+  state.newest = { document: pending.document, options };
+  if (state.waiting !== undefined) return state.waiting;
+  if (state.writing === undefined) return start(model, store, state);
+  state.waiting = state.writing.then(
+    () => start(model, store, state),
+    () => start(model, store, state),
+  );
+  return state.waiting;
+}
+
+function start(model: Model, store: Store, state: StoreState): Promise<void> {
+  const pending = state.newest as Pending;
+  state.newest = undefined;
+  state.waiting = undefined;
+  const writing = write(model, store, state, pending).finally(() => {
+    if (state.writing === writing) state.writing = undefined;
+  });
+  state.writing = writing;
+  return writing;
+}
+
+async function write(model: Model, store: Store, state: StoreState, { document, options }: Pending): Promise<void> {
+  const { key } = store;
+  await model.manager.removalOf(key);
+  if (state.digest === document.digest && !options.force) return;
+  const documents = await model.documents();
+  if (state.digest === undefined && !options.overwrite) {
+    if (!(await setAbsent(model, key, document))) throw duplicate(model, key);
+  } else if (model.optimistic && !options.overwrite) {
+    await documents.update(key, (current) => {
+      if (current?.digest === state.digest) return document;
+      throw conflict(model, key, current);
+    });
+  } else {
+    await documents.set(key, document);
+  }
+  state.digest = document.digest;
+}
+
+async function setAbsent(model: Model, key: string, document: Document): Promise<boolean> {
+  const documents = await model.documents();
+  if (documents.capabilities.conditionalSet !== 'none') return documents.set(key, document, { if: 'absent' });
+  return !(await documents.has(key)) && documents.set(key, document);
+}
+
+/** Removes an object; see `Store.delete`. */
+export async function remove(model: Model, store: Store): Promise<boolean> {
+  const state = stateOf(store);
+  const { key } = store;
+  state.deleted = true;
+  const wasActive = model.active.get(key) === store;
+  if (wasActive) model.active.delete(key);
+  try {
+    return await model.service.track(
+      model.manager.removing(key, async () => {
+        // Saves called before are to end first, so that none of them brings the file back.
+        await (state.waiting ?? state.writing)?.catch(() => undefined);
+        return (await model.documents()).delete(key);
+      }),
+    );
+  } catch (error) {
+    state.deleted = false;
+    if (wasActive && !model.active.has(key)) model.active.set(key, store);
+    throw error;
+  }
+}
+
+function duplicate(model: Model, key: string): DuplicateKeyError {
+  return new DuplicateKeyError(
+    `${model.className} ${show(key)} is saved already, and this object was never loaded; load it, or save with { overwrite: true }`,
+    { operation: 'save', key },
+  );
+}
+
+function conflict(model: Model, key: string, current: Document | undefined): ConflictError {
+  const what = current === undefined ? 'was deleted' : 'was changed';
+  return new ConflictError(
+    `${model.className} ${show(key)} ${what} by somebody else since this object was loaded or saved; load() it and try again`,
+    { operation: 'save', key },
+  );
+}

@@ -1,0 +1,208 @@
+import { EventEmitter } from 'node:events';
+import { Backend } from '../backend/backend.js';
+import type { BackendOptions, OnCorrupt } from '../backend/options.js';
+import {
+  ClosedError,
+  DeclarationError,
+  DuplicateNameError,
+  InvalidArgumentError,
+  isKeepsakeError,
+  type KeepsakeError,
+} from '../errors.js';
+import { openBackend } from '../registry/open.js';
+import { show } from '../show.js';
+import { declare } from './declare.js';
+import { type Document, documents } from './documents.js';
+import type { FieldDecorator } from './field.js';
+import type { Model, ModelOptions, StoreClass } from './model.js';
+import { ReadOnlyMap } from './read-only-map.js';
+import type { Store } from './store.js';
+
+/** Options of a {@link Service}. */
+export interface ServiceOptions {
+  /**
+   * Where objects are kept: a folder such as `'./data'`, a URL such as `'file:./data?durability=none'`, or a backend. What is opened here is
+   * closed by `close`; a backend that was passed in stays open.
+   */
+  readonly backend: string | URL | Backend<never> | Backend<unknown> | Backend<Uint8Array>;
+  /**
+   * What listings do with a saved object that cannot be read. `'report'` (the default) leaves it out, emits `'corrupt'`, and a process warning
+   * where nobody listens; `'throw'` rejects; `'quarantine'` moves it aside and reports it. `load` of its key rejects in any case.
+   */
+  readonly onCorrupt?: OnCorrupt | undefined;
+}
+
+/** Options of {@link Service.register}. */
+export interface RegisterOptions extends ModelOptions {
+  /** The fields by name: `{ name: Field(), client: SessionField() }`. */
+  readonly fields?: { readonly [name: string]: FieldDecorator<never, never> | FieldDecorator } | undefined;
+}
+
+/** The events of a service. */
+export interface ServiceEvents {
+  /** A listing left out a saved object that cannot be read. */
+  corrupt: [error: KeepsakeError];
+}
+
+/**
+ * Owns Store classes and says where their objects are kept.
+ *
+ * @example
+ * const service = new Service({ backend: './data' });
+ */
+export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposable {
+  readonly #options: ServiceOptions;
+  readonly #models = new Map<string, Model<never>>();
+  readonly #classes = new Map<string, StoreClass>();
+  readonly #documents = new Map<string, Promise<Backend<Document>>>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #backend: Promise<Backend<never>> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ServiceOptions) {
+    super();
+    const backend: unknown = (options as ServiceOptions | undefined)?.backend;
+    const isPlace = (typeof backend === 'string' && backend !== '') || backend instanceof URL;
+    if (!isPlace && !(backend instanceof Backend)) {
+      throw new InvalidArgumentError(`Service: backend must be a folder, a URL or a Backend; got ${show(backend)}`);
+    }
+    this.#options = options;
+  }
+
+  /** The registered classes by name. */
+  get stores(): ReadonlyMap<string, StoreClass> {
+    return new ReadOnlyMap(this.#classes);
+  }
+
+  /**
+   * Registers a class without decorators. Use the class that it returns.
+   * @example
+   * const User = service.register(class User extends Store { name = ''; }, { fields: { name: Field() } });
+   * @throws DeclarationError, DuplicateNameError, ReservedNameError for what is wrong with the class
+   */
+  register<C extends abstract new (key: string) => Store>(target: C, options: RegisterOptions = {}): C {
+    return declare(this, target as unknown as StoreClass, options, options.fields) as unknown as C;
+  }
+
+  /** Opens the backend now, rather than at the first load or save. */
+  async open(): Promise<this> {
+    await (await this.#open()).open();
+    return this;
+  }
+
+  /** Waits for every save and delete under way. Those that fail reject where they were called. */
+  async flush(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+  }
+
+  /** Waits for every save under way, and closes what this service opened. Doing so again changes nothing. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** The same as `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Closes the service when the process gets one of the signals (by default SIGTERM and SIGINT), then lets the signal end the process.
+   * @returns a function that undoes this
+   */
+  closeOn(...signals: NodeJS.Signals[]): () => void {
+    const names: NodeJS.Signals[] = signals.length === 0 ? ['SIGTERM', 'SIGINT'] : signals;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      this.close()
+        .catch((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)))
+        .finally(() => {
+          undo();
+          process.kill(process.pid, signal);
+        });
+    };
+    const undo = (): void => {
+      for (const name of names) process.removeListener(name, onSignal);
+    };
+    for (const name of names) process.on(name, onSignal);
+    return undo;
+  }
+
+  async #close(): Promise<void> {
+    await this.flush();
+    if (this.#backend === undefined || this.#options.backend instanceof Backend) return;
+    await (await this.#backend).close();
+  }
+
+  #open(): Promise<Backend<never>> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(new ClosedError('the service is closed; make another one to go on'));
+    }
+    this.#backend ??= this.#connect().catch((error: unknown) => {
+      this.#backend = undefined;
+      throw error;
+    });
+    return this.#backend;
+  }
+
+  async #connect(): Promise<Backend<never>> {
+    const { backend } = this.#options;
+    if (backend instanceof Backend) return backend as Backend<never>;
+    return openBackend<never>(String(backend), { extension: '.json' });
+  }
+
+  /** Where the documents of a class are kept; for keepsake itself. */
+  documentsOf(name: string): Promise<Backend<Document>> {
+    if (this.#closing !== undefined) return this.#open() as Promise<never>;
+    let opened = this.#documents.get(name);
+    if (opened === undefined) {
+      const { onCorrupt } = this.#options;
+      const options: BackendOptions = { onCorrupt, report: (error) => this.#report(error) };
+      opened = this.#open().then((backend) => documents(backend.namespace(name), options));
+      this.#documents.set(name, opened);
+      opened.catch(() => this.#documents.delete(name));
+    }
+    return opened;
+  }
+
+  /** Deals with a document that a listing met and cannot read, by `onCorrupt`; for keepsake itself. */
+  leaveOut(error: unknown): void {
+    const unreadable = isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA') || isKeepsakeError(error, 'KEEPSAKE_MIGRATION');
+    if (!unreadable || this.#options.onCorrupt === 'throw') throw error;
+    this.#report(error as KeepsakeError);
+  }
+
+  #report(error: KeepsakeError): void {
+    if (this.emit('corrupt', error)) return;
+    process.emitWarning(error.message, { type: 'KeepsakeWarning', code: error.code });
+  }
+
+  /** Lets `flush` wait for some work; for keepsake itself. */
+  async track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#underWay.delete(work);
+    }
+  }
+
+  /** Takes up a model; for keepsake itself. */
+  adopt(model: Model<never>, storeClass: StoreClass): void {
+    this.checkFree(model.name, model.className);
+    if (this.#closing !== undefined) throw new DeclarationError(`${model.className}: the service is closed`);
+    this.#models.set(model.name, model);
+    this.#classes.set(model.name, storeClass);
+  }
+
+  /**
+   * Checks that a name is free; for keepsake itself.
+   * @throws DuplicateNameError
+   */
+  checkFree(name: string, className: string): void {
+    const other = this.#models.get(name);
+    if (other === undefined) return;
+    throw new DuplicateNameError(
+      `${className}: the name ${show(name)} is taken in this service by ${other.className}; give one of them another by { name: '…' }`,
+    );
+  }
+}

@@ -1,0 +1,41 @@
+import type { Store } from '../store.js';
+
+/**
+ * How the values of a field are kept. Subclass it and override `encode` and `decode`; override the other hooks for fields that do more than
+ * hold a value. One instance may serve many fields of many classes, so it must hold nothing that belongs to one of them.
+ *
+ * @example
+ * class Temperature extends FieldType<number> {
+ *   override encode(celsius: number) { return `${celsius} °C`; }
+ *   override decode(form: unknown) { return Number.parseFloat(String(form)); }
+ * }
+ */
+export abstract class FieldType<T = unknown> {
+  /**
+   * The JSON form of a value. `null` and `undefined` arrive only where the type holds them.
+   * Throw any error for a value that cannot be written: it becomes an `EncodeError` that names class, key, field and path.
+   */
+  abstract encode(value: T): unknown;
+
+  /**
+   * The value of a JSON form. Throw any error for a form that is not yours: it becomes a `CorruptDataError`.
+   */
+  abstract decode(form: unknown): T;
+
+  /** Called once for each registered class that has the field; may install a descriptor on its prototype. */
+  contributeToClass(_storeClass: typeof Store, _name: string): void {}
+
+  /** Called for each new object, after its defaults and given values are set. */
+  contributeToInstance(_store: Store, _name: string): void {}
+
+  /** The form of the field of an object; `undefined` leaves it out. Calls `encode` unless the field is not set. */
+  serialise(store: Store, name: string): unknown {
+    const value = (store as unknown as Record<string, unknown>)[name];
+    return value === undefined ? undefined : this.encode(value as T);
+  }
+
+  /** Sets the field of an object from its form. Calls `decode`. */
+  deserialise(store: Store, name: string, form: unknown): void {
+    (store as unknown as Record<string, unknown>)[name] = this.decode(form);
+  }
+}
