@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import {
@@ -225,6 +226,25 @@ describe('Backend', () => {
       await setTimeout(1);
       process.off('warning', warned);
       expect(warnings).to.deep.equal([]);
+    });
+
+    it('has one listener however many wait for it, also after some gave up', async () => {
+      class Late extends MinimalDriver {
+        override async read(key: string): Promise<undefined> {
+          await setTimeout(key === 'slow' ? 20 : 40);
+          return undefined;
+        }
+      }
+      const { signal } = new AbortController();
+      const driver = new Late();
+      await failure(() => new Backend(driver, { timeout: 5 }).get('slow', { signal }));
+      const backend = new Backend(driver);
+      const first = backend.get('first', { signal });
+      await setTimeout(25);
+      const second = backend.get('second', { signal });
+      expect(getEventListeners(signal, 'abort')).to.have.length(1);
+      await Promise.all([first, second]);
+      expect(getEventListeners(signal, 'abort')).to.have.length(0);
     });
 
     it('is heeded when the work itself aborts it', async () => {
