@@ -125,7 +125,9 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     if (renewFor === undefined) return this.#run(operation, key, options, () => this.#driver.read(key));
     this.#need('touch', operation, 'renewFor');
     const length = toMilliseconds(renewFor, 'renewFor');
-    return this.#run(operation, key, options, () => operations.renew(this.#driver, key, this.#deadlineIn(length)));
+    return this.#run(operation, key, options, () =>
+      operations.renew(this.#driver, key, this.#deadlineIn(length, operation)),
+    );
   }
 
   /**
@@ -194,7 +196,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     this.#need('touch', 'touch');
     const length = ttl === null ? undefined : toMilliseconds(ttl, 'ttl');
     return this.#run('touch', key, options, () =>
-      operations.touch(this.#driver, key, length === undefined ? undefined : this.#deadlineIn(length)),
+      operations.touch(this.#driver, key, length === undefined ? undefined : this.#deadlineIn(length, 'touch')),
     );
   }
 
@@ -505,8 +507,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     return (this.#driver.clock ?? Date.now)();
   }
 
-  #deadlineIn(length: number): number {
-    return Math.ceil(this.#now() + length);
+  #deadlineIn(length: number, operation: string): number {
+    return toTime(this.#now() + length, operation);
   }
 
   #deadline(
@@ -520,7 +522,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     }
     if (ttl === null) return undefined;
     const length = ttl === undefined ? this.#ttl : toMilliseconds(ttl, 'ttl');
-    return length === undefined ? undefined : toTime(this.#deadlineIn(length), operation);
+    return length === undefined ? undefined : this.#deadlineIn(length, operation);
   }
 
   #need(
