@@ -259,7 +259,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     const entries = await this.#run('getMany', undefined, options, () =>
       wanted.length === 0 ? [] : operations.readMany(this.#driver, wanted),
     );
-    return entries.map((entry) => entry?.value);
+    return entries.map((entry) => entry && this.#own(entry.value));
   }
 
   /**
@@ -304,12 +304,23 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
 
   /** The keys with their values, streamed; see {@link Backend.keys}. */
   async *entries(options: ListOptions = {}): AsyncGenerator<[string, V], void, undefined> {
-    for await (const batch of this.#list('entries', options, true)) {
-      for (const { key, value, error } of batch) {
-        if (value !== undefined) yield [key, value];
-        else if (error !== undefined) await this.#leaveOut(key, error);
+    for await (const batch of this.entryBatches(options)) {
+      for (const entry of batch) {
+        yield entry;
         options.signal?.throwIfAborted();
       }
+    }
+  }
+
+  /** The keys with their values in batches, as the engine gives them: faster than {@link Backend.entries} where there are many. */
+  async *entryBatches(options: ListOptions = {}): AsyncGenerator<[string, V][], void, undefined> {
+    for await (const listed of this.#list('entries', options, true)) {
+      const batch: [string, V][] = [];
+      for (const { key, value, error } of listed) {
+        if (value !== undefined) batch.push([key, this.#own(value)]);
+        else if (error !== undefined) await this.#leaveOut(key, error);
+      }
+      if (batch.length > 0) yield batch;
     }
   }
 
@@ -491,6 +502,13 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
       throw new InvalidArgumentError(`${operation}: undefined cannot be stored; delete ${show(key)}, or store null`);
     }
     return (this.#bytes ? toBytes(value, operation, key) : value) as V;
+  }
+
+  /** Bytes that share no buffer with others. */
+  #own(value: V): V {
+    if (!this.#bytes) return value;
+    const bytes = value as Uint8Array;
+    return (bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)) as V;
   }
 
   #checkKeys(keys: Iterable<string>, operation: string): string[] {
