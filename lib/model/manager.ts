@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from '../backend/backend.js';
+import type { Awaitable } from '../backend/driver.js';
 import { eachOf } from '../backend/operations.js';
-import { DeclarationError, InvalidArgumentError, isKeepsakeError } from '../errors.js';
+import { DeclarationError, InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import type { Document } from './documents.js';
 import { type FindQuery, Listing, toArray, toMap } from './listing.js';
@@ -82,19 +83,18 @@ export class Manager<T extends Store = Store> {
     for await (const batch of documents.entryBatches()) {
       const stores: [string, T][] = [];
       for (const [key, document] of batch) {
-        const store = model.active.get(key) ?? this.#detached(key, document, documents);
+        const store = model.active.get(key) ?? (await this.#detached(key, document, documents));
         if (store !== undefined) stores.push([key, store]);
       }
       yield stores;
     }
   }
 
-  #detached(key: string, document: Document, documents: Backend<Document>): T | undefined {
+  #detached(key: string, document: Document, documents: Backend<Document>): Awaitable<T | undefined> {
     try {
       return this.#model.hydrate(key, document, () => documents.locate(key));
     } catch (error) {
-      this.#model.service.leaveOut(error);
-      return undefined;
+      return this.#model.service.leaveOut(error, key, documents);
     }
   }
 
@@ -315,8 +315,3 @@ export class Manager<T extends Store = Store> {
 }
 
 function ignore(): void {}
-
-/** Whether an error says that something saved cannot be read, rather than that reading failed. */
-export function isUnreadable(error: unknown): boolean {
-  return isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA') || isKeepsakeError(error, 'KEEPSAKE_MIGRATION');
-}
