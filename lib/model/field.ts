@@ -48,6 +48,7 @@ export interface FieldDecorator<T = unknown, D = never> {
   <This extends { [P in K]?: T }, K extends PropertyKey>(
     target: This,
     name: [D] extends [This[K & keyof This]] ? K : never,
+    descriptor?: This[K & keyof This] extends (...args: never[]) => unknown ? never : unknown,
   ): void;
 }
 
@@ -63,9 +64,9 @@ function field<S extends FieldSpecification = FieldSpecification, D = never>(
   options: FieldOptions<S, D> = {},
 ): FieldDecorator<TypeOf<S>, D> {
   const definition = define(options);
-  const decorate = (target: unknown, context: unknown): void => {
+  const decorate = (target: unknown, context: unknown, descriptor?: unknown): void => {
     if (isContext(context)) declareStandard(context, definition);
-    else declareLegacy(target, context, definition);
+    else declareLegacy(target, context, descriptor, definition);
   };
   definitions.set(decorate, definition);
   return decorate as FieldDecorator<TypeOf<S>, D>;
@@ -133,7 +134,7 @@ function declareStandard(context: Context, definition: FieldDefinition): void {
   defineInMetadata(context.metadata, name, definition);
 }
 
-function declareLegacy(target: unknown, name: unknown, definition: FieldDefinition): void {
+function declareLegacy(target: unknown, name: unknown, descriptor: unknown, definition: FieldDefinition): void {
   if (typeof target === 'function') {
     throw new DeclarationError(`Field: ${String(name)} is static; fields belong to objects`);
   }
@@ -141,6 +142,10 @@ function declareLegacy(target: unknown, name: unknown, definition: FieldDefiniti
     throw new DeclarationError(
       `Field decorates properties with names, as in "@Field() name = ''"; got ${show(target)} and ${String(name)}`,
     );
+  }
+  const { get, set } = (descriptor ?? {}) as PropertyDescriptor;
+  if (typeof descriptor === 'object' && (get === undefined || set === undefined)) {
+    throw new DeclarationError(`Field: ${name} is a method; only properties can be fields`);
   }
   const hint = Reflect.getMetadata?.('design:type', target, name);
   defineOnPrototype(target, name, { ...definition, hint });
