@@ -165,7 +165,7 @@ function untag(object: Record<string, unknown>, key: string): unknown {
         throw new TypeError(`$bigint ${show(form)} is no integer`);
       return BigInt(form);
     case '$bytes':
-      if (typeof form !== 'string') throw new TypeError(`$bytes ${show(form)} is no base64 text`);
+      if (typeof form !== 'string' || !isBase64(form)) throw new TypeError(`$bytes ${show(form)} is no base64 text`);
       return new Uint8Array(Buffer.from(form, 'base64'));
     case '$map':
       if (!Array.isArray(form) || !form.every((pair) => Array.isArray(pair) && pair.length === 2)) {
@@ -181,6 +181,11 @@ function untag(object: Record<string, unknown>, key: string): unknown {
     put(object, key.slice(1), form);
   }
   return object;
+}
+
+/** Whether text is base64 as we write it. */
+export function isBase64(text: string): boolean {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }
 
 /** Sets an own property, `__proto__` too. */

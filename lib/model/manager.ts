@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { eachOf } from '../backend/operations.js';
-import { DeclarationError, InvalidArgumentError, isKeepsakeError } from '../errors.js';
+import { DeclarationError, InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
+import type { Document } from './documents.js';
 import { type FindQuery, Listing, toArray, toMap } from './listing.js';
 import type { Model } from './model.js';
+import { isKey } from './names.js';
 import { ReadOnlyMap } from './read-only-map.js';
 import type { Store, Values } from './store.js';
 
@@ -25,6 +27,8 @@ export class Manager<T extends Store = Store> {
   #view: ReadonlyMap<string, T> | undefined;
   readonly #loading = new Map<string, Promise<T | undefined>>();
   readonly #removals = new Map<string, Promise<unknown>>();
+  /** Keys that are being loaded and of which a removal has begun meanwhile. */
+  readonly #outdated = new Set<string>();
 
   /**
    * A fresh manager for a subclass that has none of its own. Override it where the constructor takes arguments.
@@ -62,7 +66,7 @@ export class Manager<T extends Store = Store> {
 
   /**
    * Everything on the backend by key. The active object stands for its key; others are detached: read, but not active until `addActive` or
-   * `save`. A file that cannot be read is left out and reported, see `onCorrupt`.
+   * `save`. A file that cannot be read is left out and reported, see `onCorrupt`; one whose name is no key of a model is left alone.
    */
   saved(): Listing<[string, T], Map<string, T>> {
     return new Listing(() => this.#saved(), toMap);
@@ -78,12 +82,13 @@ export class Manager<T extends Store = Store> {
     if (model.temporary) return;
     const documents = await model.documents();
     for await (const [key, document] of documents.entries()) {
+      if (!isKey(key)) continue;
       const store = model.active.get(key) ?? this.#detached(key, document, documents.locate(key));
       if (store !== undefined) yield [key, store];
     }
   }
 
-  #detached(key: string, document: Parameters<Model<T>['hydrate']>[1], where: string | undefined): T | undefined {
+  #detached(key: string, document: Document, where: string | undefined): T | undefined {
     try {
       return this.#model.hydrate(key, document, where);
     } catch (error) {
@@ -136,7 +141,10 @@ export class Manager<T extends Store = Store> {
     if (active !== undefined || model.temporary) return active;
     let loading = this.#loading.get(key);
     if (loading === undefined) {
-      loading = this.#read(key).finally(() => this.#loading.delete(key));
+      loading = this.#read(key).finally(() => {
+        this.#loading.delete(key);
+        this.#outdated.delete(key);
+      });
       this.#loading.set(key, loading);
     }
     return loading;
@@ -144,13 +152,16 @@ export class Manager<T extends Store = Store> {
 
   async #read(key: string): Promise<T | undefined> {
     const model = this.#model;
-    await this.#removals.get(key);
     const documents = await model.documents();
-    const document = await documents.get(key);
-    // Somebody may have built the object meanwhile, or begun to delete it.
-    const active = model.active.get(key);
-    if (active !== undefined || document === undefined) return active;
-    if (this.#removals.has(key)) return undefined;
+    let document: Document | undefined;
+    do {
+      await this.#removals.get(key);
+      this.#outdated.delete(key);
+      document = await documents.get(key);
+      // Somebody may have built the object meanwhile, or deleted what was read.
+      const active = model.active.get(key);
+      if (active !== undefined || document === undefined) return active;
+    } while (this.#outdated.has(key));
     const store = model.hydrate(key, document, documents.locate(key));
     model.activate(store);
     return store;
@@ -158,7 +169,8 @@ export class Manager<T extends Store = Store> {
 
   /** The object of a key, loaded if need be, or a new one with these values. */
   async loadOrCreate(key: string, values?: Values<T>): Promise<T> {
-    return (await this.load(key)) ?? this.create(key, values);
+    // Another call may have created it while this one looked.
+    return (await this.load(key)) ?? this.get(key) ?? this.create(key, values);
   }
 
   /**
@@ -184,7 +196,7 @@ export class Manager<T extends Store = Store> {
    * @throws InvalidArgumentError for an object of another class
    */
   addActive(store: T): void {
-    this.#checkStore(store, 'addActive');
+    this.#model.checkStore(store, 'addActive');
     this.#model.activate(store);
   }
 
@@ -193,7 +205,7 @@ export class Manager<T extends Store = Store> {
    * @returns whether it was active
    */
   removeActive(store: T): boolean {
-    this.#checkStore(store, 'removeActive');
+    this.#model.checkStore(store, 'removeActive');
     const { active } = this.#model;
     return active.get(store.key) === store && active.delete(store.key);
   }
@@ -205,7 +217,7 @@ export class Manager<T extends Store = Store> {
   async delete(target: string | T): Promise<boolean> {
     const model = this.#model;
     if (typeof target !== 'string') {
-      this.#checkStore(target, 'delete');
+      this.#model.checkStore(target, 'delete');
       const { active } = target;
       return (await target.delete()) || active;
     }
@@ -213,7 +225,9 @@ export class Manager<T extends Store = Store> {
     const active = model.active.get(key);
     if (active !== undefined) return this.delete(active);
     if (model.temporary) return false;
-    return model.service.track(this.removing(key, async () => (await model.documents()).delete(key)));
+    model.service.checkOpen('delete');
+    const documents = model.documents();
+    return model.service.track(this.removing(key, async () => (await documents).delete(key)));
   }
 
   /**
@@ -225,7 +239,8 @@ export class Manager<T extends Store = Store> {
     await eachOf(
       [...this.#model.active.values()],
       async (store) => {
-        await store.save().catch((error: unknown) => failures.push(error));
+        // Saving would make active again what was removed meanwhile.
+        if (store.active) await store.save().catch((error: unknown) => failures.push(error));
       },
       SAVES_AT_ONCE,
     );
@@ -262,7 +277,9 @@ export class Manager<T extends Store = Store> {
     const { active, temporary } = this.#model;
     counted = active.size;
     if (temporary) return counted;
-    for await (const key of (await this.#model.documents()).keys()) if (!active.has(key)) counted++;
+    for await (const key of (await this.#model.documents()).keys()) {
+      if (isKey(key) && !active.has(key)) counted++;
+    }
     return counted;
   }
 
@@ -274,6 +291,7 @@ export class Manager<T extends Store = Store> {
     });
     const settled = removal.then(ignore, ignore);
     this.#removals.set(key, settled);
+    if (this.#loading.has(key)) this.#outdated.add(key);
     return removal;
   }
 
@@ -287,12 +305,6 @@ export class Manager<T extends Store = Store> {
       throw new InvalidArgumentError(`${operation}: a key or an iterable of keys is expected; got ${show(keys)}`);
     }
     return [...keys].map((key) => this.#model.toKey(key));
-  }
-
-  #checkStore(store: unknown, operation: string): void {
-    const { storeClass, className } = this.#model;
-    if ((store as Store | undefined)?.constructor === storeClass) return;
-    throw new InvalidArgumentError(`${operation}: an object of ${className} is expected; got ${show(store)}`);
   }
 
   #toPredicate(query: FindQuery<T>, operation: string): (store: T) => boolean {
@@ -313,8 +325,3 @@ export class Manager<T extends Store = Store> {
 }
 
 function ignore(): void {}
-
-/** Whether an error says that something saved cannot be read, rather than that reading failed. */
-export function isUnreadable(error: unknown): boolean {
-  return isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA') || isKeepsakeError(error, 'KEEPSAKE_MIGRATION');
-}
