@@ -23,6 +23,9 @@ export interface FieldOptions<S = FieldSpecification, D = unknown> {
 /** What names a type: a `FieldType`, or a thunk of a class whose fields are decorated. */
 export type FieldSpecification<T = unknown> = FieldType<T> | (() => abstract new (...args: never[]) => T);
 
+/** Values of which the compiler is to remember the very one: `'a'` fits a field of `'a' | 'b'`, any text does not. */
+type Literal = string | number | bigint | boolean | null | undefined;
+
 /** A field as declared, before its class is known. */
 export interface FieldDefinition {
   readonly type: FieldType | undefined;
@@ -60,7 +63,7 @@ export interface FieldDecorator<T = unknown, D = never> {
  * @Field({ type: types.list(() => Address) }) addresses: Address[] = [];
  * @throws DeclarationError on a static, private or symbol property
  */
-function field<S extends FieldSpecification = FieldSpecification, D = never>(
+function field<S extends FieldSpecification = FieldSpecification, D extends Literal | object = never>(
   options: FieldOptions<S, D> = {},
 ): FieldDecorator<TypeOf<S>, D> {
   const definition = define(options);
@@ -73,7 +76,7 @@ function field<S extends FieldSpecification = FieldSpecification, D = never>(
 }
 
 /** Declares a property of a Store that is kept in memory, and across a hot reload, but never saved. Options as of {@link Field}. */
-export function SessionField<S extends FieldSpecification = FieldSpecification, D = never>(
+export function SessionField<S extends FieldSpecification = FieldSpecification, D extends Literal | object = never>(
   options: Omit<FieldOptions<S, D>, 'session'> = {},
 ): FieldDecorator<TypeOf<S>, D> {
   return field({ ...options, session: true });
@@ -81,7 +84,7 @@ export function SessionField<S extends FieldSpecification = FieldSpecification, 
 
 /** {@link field}, and `Field.with(type)`, which makes a decorator of a field type. */
 export const Field = Object.assign(field, {
-  with: <T, D = never>(
+  with: <T, D extends Literal | object = never>(
     type: FieldType<T>,
     options: Omit<FieldOptions<FieldType<T>, D>, 'type'> = {},
   ): FieldDecorator<T, D> => field({ ...options, type }) as unknown as FieldDecorator<T, D>,
