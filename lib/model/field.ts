@@ -82,7 +82,15 @@ export function SessionField<S extends FieldSpecification = FieldSpecification, 
   return field({ ...options, session: true });
 }
 
-/** {@link field}, and `Field.with(type)`, which makes a decorator of a field type. */
+/**
+ * {@link field}, and `Field.with(type)`, which makes a decorator of a field type. Give it a name, since esbuild (tsx, Vite) cannot read
+ * `@Field.with(…)` in the standard mode, or put it in parentheses: `@(Field.with(…))`.
+ *
+ * @example
+ * const Temperature = Field.with(new TemperatureType());
+ * // in a class
+ * @Temperature outside = 20;
+ */
 export const Field = Object.assign(field, {
   with: <T, D extends Literal | object = never>(
     type: FieldType<T>,
