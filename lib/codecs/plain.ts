@@ -166,7 +166,7 @@ function untag(object: Record<string, unknown>, key: string): unknown {
         throw new TypeError(`$bigint ${show(form)} is no integer`);
       return BigInt(form);
     case '$bytes':
-      return fromBase64(form);
+      return bytesOf(form);
     case '$map':
       if (!Array.isArray(form) || !form.every((pair) => Array.isArray(pair) && pair.length === 2)) {
         throw new TypeError(`$map ${show(form)} is no array of pairs`);
@@ -183,11 +183,18 @@ function untag(object: Record<string, unknown>, key: string): unknown {
   return object;
 }
 
-function fromBase64(form: unknown): Uint8Array {
-  const bytes = Buffer.from(typeof form === 'string' ? form : '', 'base64');
+function bytesOf(form: unknown): Uint8Array {
+  const bytes = fromBase64(form);
+  if (bytes === undefined) throw new TypeError(`$bytes ${show(form)} is no base64 text`);
+  return bytes;
+}
+
+/** The bytes of base64 text as we write it; `undefined` for anything else. */
+export function fromBase64(form: unknown): Uint8Array | undefined {
+  if (typeof form !== 'string') return undefined;
+  const bytes = Buffer.from(form, 'base64');
   // Buffer passes over what is no base64, so that bytes would be missing.
-  if (bytes.toString('base64') !== form) throw new TypeError(`$bytes ${show(form)} is no base64 text`);
-  return new Uint8Array(bytes);
+  return bytes.toString('base64') === form ? new Uint8Array(bytes) : undefined;
 }
 
 /** Sets an own property, `__proto__` too. */

@@ -11,12 +11,16 @@ import { Service } from './service.js';
 import { Store } from './store.js';
 import { isTemporary } from './temp-store.js';
 
-/** Nothing more for a class whose manager is one for its objects, or for those of a base; an impossible demand for any other. */
-type WithManager<C> = C extends (abstract new (...args: never[]) => infer T) & { readonly manager: Manager<infer S> }
-  ? T extends S
-    ? unknown
-    : { readonly manager: Manager<T & Store> }
-  : never;
+/** A class whose manager is of its objects, or of those of a base. */
+type WithManager<C> = C extends { readonly manager: Manager<infer Managed> }
+  ? C extends (abstract new (
+      ...args: never[]
+    ) => infer T extends Store)
+    ? T extends Managed
+      ? unknown
+      : { readonly manager: Manager<T> }
+    : never
+  : { readonly manager: Manager };
 
 /** The decorator that {@link StoredIn} gives, for both modes. */
 export type ClassDecorator = <C extends abstract new (key: string) => Store>(
@@ -36,6 +40,7 @@ export type ClassDecorator = <C extends abstract new (key: string) => Store>(
  */
 export function StoredIn(service: Service | undefined, options: ModelOptions = {}): ClassDecorator {
   return ((target: StoreClass, context?: ClassDecoratorContext): unknown => {
+    checkOptions(target.name, options);
     if (context === undefined) return declare(service, target, options);
     if (context.kind !== 'class') throw new DeclarationError(`StoredIn decorates classes, not a ${context.kind}`);
     if (options.abstract) return target;
@@ -50,11 +55,11 @@ export function StoredIn(service: Service | undefined, options: ModelOptions = {
 export function declare(
   service: Service | undefined,
   target: StoreClass,
-  options: ModelOptions,
-  fields: { readonly [name: string]: unknown } = {},
+  options: ModelOptions & { readonly fields?: { readonly [name: string]: unknown } | undefined },
 ): StoreClass {
   checkStoreClass(target);
-  for (const [name, decorator] of Object.entries(fields)) {
+  checkOptions(target.name, options);
+  for (const [name, decorator] of Object.entries(options.fields ?? {})) {
     defineOnPrototype(target.prototype, name, definitionOf(decorator, name));
   }
   if (options.abstract) return target;
@@ -83,9 +88,9 @@ function finish(service: Service | undefined, target: StoreClass, leaf: StoreCla
   checkStoreClass(target);
   const className = target.name;
   if (!(service instanceof Service)) {
+    if (isOfAnotherCopy(service)) throw anotherCopy(`the service of ${className}`);
     throw new DeclarationError(`${className || 'a Store class'}: StoredIn needs a service; got ${show(service)}`);
   }
-  checkOptions(className, options);
   const name = toStoreName(options.name ?? className);
   service.checkFree(name, className || name);
   const definitions = definitionsOf(leaf);
@@ -105,16 +110,29 @@ function checkStoreClass(target: unknown): void {
   const isClass = typeof target === 'function';
   if (isClass && target.prototype instanceof Store) return;
   if (isClass && Reflect.get(target, Symbol.for('keepsake.Store')) === true) {
-    throw new DeclarationError(
-      `${target.name} extends the Store of another copy of keepsake: the package is loaded twice, perhaps in two versions, or once by import and once by require()`,
-    );
+    throw anotherCopy(target.name);
   }
   throw new DeclarationError(`a class that extends Store is expected; got ${show(target)}`);
+}
+
+function isOfAnotherCopy(service: unknown): boolean {
+  return (
+    typeof service === 'object' && service !== null && Reflect.get(service, Symbol.for('keepsake.Service')) === true
+  );
+}
+
+function anotherCopy(what: string): DeclarationError {
+  return new DeclarationError(
+    `${what} is of another copy of keepsake: the package is loaded twice, perhaps in two versions, or from two folders`,
+  );
 }
 
 const OPTIONS = ['name', 'abstract', 'version', 'migrations', 'concurrency', 'fields'];
 
 function checkOptions(className: string, options: ModelOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new DeclarationError(`${className}: options must be an object such as { version: 2 }; got ${show(options)}`);
+  }
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name))
       throw new DeclarationError(`${className}: there is no option ${show(name)}; there are ${OPTIONS.join(', ')}`);

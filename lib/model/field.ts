@@ -23,6 +23,9 @@ export interface FieldOptions<S = FieldSpecification, D = unknown> {
 /** What names a type: a `FieldType`, or a thunk of a class whose fields are decorated. */
 export type FieldSpecification<T = unknown> = FieldType<T> | (() => abstract new (...args: never[]) => T);
 
+/** Values of which the compiler is to remember the very one: `'a'` fits a field of `'a' | 'b'`, any text does not. */
+type Literal = string | number | bigint | boolean | null | undefined;
+
 /** A field as declared, before its class is known. */
 export interface FieldDefinition {
   readonly type: FieldType | undefined;
@@ -48,6 +51,7 @@ export interface FieldDecorator<T = unknown, D = never> {
   <This extends { [P in K]?: T }, K extends PropertyKey>(
     target: This,
     name: [D] extends [This[K & keyof This]] ? K : never,
+    descriptor?: This[K & keyof This] extends (...args: never[]) => unknown ? never : unknown,
   ): void;
 }
 
@@ -59,28 +63,36 @@ export interface FieldDecorator<T = unknown, D = never> {
  * @Field({ type: types.list(() => Address) }) addresses: Address[] = [];
  * @throws DeclarationError on a static, private or symbol property
  */
-function field<S extends FieldSpecification = FieldSpecification, D = never>(
+function field<S extends FieldSpecification = FieldSpecification, D extends Literal | object = never>(
   options: FieldOptions<S, D> = {},
 ): FieldDecorator<TypeOf<S>, D> {
   const definition = define(options);
-  const decorate = (target: unknown, context: unknown): void => {
+  const decorate = (target: unknown, context: unknown, descriptor?: unknown): void => {
     if (isContext(context)) declareStandard(context, definition);
-    else declareLegacy(target, context, definition);
+    else declareLegacy(target, context, descriptor, definition);
   };
   definitions.set(decorate, definition);
   return decorate as FieldDecorator<TypeOf<S>, D>;
 }
 
 /** Declares a property of a Store that is kept in memory, and across a hot reload, but never saved. Options as of {@link Field}. */
-export function SessionField<S extends FieldSpecification = FieldSpecification, D = never>(
+export function SessionField<S extends FieldSpecification = FieldSpecification, D extends Literal | object = never>(
   options: Omit<FieldOptions<S, D>, 'session'> = {},
 ): FieldDecorator<TypeOf<S>, D> {
   return field({ ...options, session: true });
 }
 
-/** {@link field}, and `Field.with(type)`, which makes a decorator of a field type. */
+/**
+ * {@link field}, and `Field.with(type)`, which makes a decorator of a field type. Give it a name, since esbuild (tsx, Vite) cannot read
+ * `@Field.with(…)` in the standard mode, or put it in parentheses: `@(Field.with(…))`.
+ *
+ * @example
+ * const Temperature = Field.with(new TemperatureType());
+ * // in a class
+ * @Temperature outside = 20;
+ */
 export const Field = Object.assign(field, {
-  with: <T, D = never>(
+  with: <T, D extends Literal | object = never>(
     type: FieldType<T>,
     options: Omit<FieldOptions<FieldType<T>, D>, 'type'> = {},
   ): FieldDecorator<T, D> => field({ ...options, type }) as unknown as FieldDecorator<T, D>,
@@ -133,7 +145,7 @@ function declareStandard(context: Context, definition: FieldDefinition): void {
   defineInMetadata(context.metadata, name, definition);
 }
 
-function declareLegacy(target: unknown, name: unknown, definition: FieldDefinition): void {
+function declareLegacy(target: unknown, name: unknown, descriptor: unknown, definition: FieldDefinition): void {
   if (typeof target === 'function') {
     throw new DeclarationError(`Field: ${String(name)} is static; fields belong to objects`);
   }
@@ -141,6 +153,10 @@ function declareLegacy(target: unknown, name: unknown, definition: FieldDefiniti
     throw new DeclarationError(
       `Field decorates properties with names, as in "@Field() name = ''"; got ${show(target)} and ${String(name)}`,
     );
+  }
+  const { get, set } = (descriptor ?? {}) as PropertyDescriptor;
+  if (typeof descriptor === 'object' && (get === undefined || set === undefined)) {
+    throw new DeclarationError(`Field: ${name} is a method; only properties can be fields`);
   }
   const hint = Reflect.getMetadata?.('design:type', target, name);
   defineOnPrototype(target, name, { ...definition, hint });

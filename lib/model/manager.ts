@@ -7,6 +7,7 @@ import { show } from '../show.js';
 import type { Document } from './documents.js';
 import { type FindQuery, Listing, toArray, toMap } from './listing.js';
 import type { Model } from './model.js';
+import { isKey } from './names.js';
 import { ReadOnlyMap } from './read-only-map.js';
 import type { Store, Values } from './store.js';
 
@@ -28,6 +29,8 @@ export class Manager<T extends Store = Store> {
   #view: ReadonlyMap<string, T> | undefined;
   readonly #loading = new Map<string, Promise<T | undefined>>();
   readonly #removals = new Map<string, Promise<unknown>>();
+  /** Keys that are being loaded and of which a removal has begun meanwhile. */
+  readonly #outdated = new Set<string>();
 
   /**
    * A fresh manager for a subclass that has none of its own. Override it where the constructor takes arguments.
@@ -65,7 +68,7 @@ export class Manager<T extends Store = Store> {
 
   /**
    * Everything on the backend by key. The active object stands for its key; others are detached: read, but not active until `addActive` or
-   * `save`. A file that cannot be read is left out and reported, see `onCorrupt`.
+   * `save`. A file that cannot be read is left out and reported, see `onCorrupt`; one whose name is no key of a model is left alone.
    */
   saved(): Listing<[string, T], Map<string, T>> {
     return new Listing(() => this.#saved(), toMap);
@@ -83,6 +86,7 @@ export class Manager<T extends Store = Store> {
     for await (const batch of documents.entryBatches()) {
       const stores: [string, T][] = [];
       for (const [key, document] of batch) {
+        if (!isKey(key)) continue;
         const store = model.active.get(key) ?? (await this.#detached(key, document, documents));
         if (store !== undefined) stores.push([key, store]);
       }
@@ -138,7 +142,10 @@ export class Manager<T extends Store = Store> {
     if (active !== undefined || model.temporary) return active;
     let loading = this.#loading.get(key);
     if (loading === undefined) {
-      loading = this.#read(key).finally(() => this.#loading.delete(key));
+      loading = this.#read(key).finally(() => {
+        this.#loading.delete(key);
+        this.#outdated.delete(key);
+      });
       this.#loading.set(key, loading);
     }
     return loading;
@@ -146,13 +153,16 @@ export class Manager<T extends Store = Store> {
 
   async #read(key: string): Promise<T | undefined> {
     const model = this.#model;
-    await this.#removals.get(key);
     const documents = await model.documents();
-    const document = await documents.get(key);
-    // Somebody may have built the object meanwhile, or begun to delete it.
-    const active = model.active.get(key);
-    if (active !== undefined || document === undefined) return active;
-    if (this.#removals.has(key)) return undefined;
+    let document: Document | undefined;
+    do {
+      await this.#removals.get(key);
+      this.#outdated.delete(key);
+      document = await documents.get(key);
+      // Somebody may have built the object meanwhile, or deleted what was read.
+      const active = model.active.get(key);
+      if (active !== undefined || document === undefined) return active;
+    } while (this.#outdated.has(key));
     const store = model.hydrate(key, document, () => documents.locate(key));
     model.activate(store);
     return store;
@@ -160,7 +170,8 @@ export class Manager<T extends Store = Store> {
 
   /** The object of a key, loaded if need be, or a new one with these values. */
   async loadOrCreate(key: string, values?: Values<T>): Promise<T> {
-    return (await this.load(key)) ?? this.create(key, values);
+    // Another call may have created it while this one looked.
+    return (await this.load(key)) ?? this.get(key) ?? this.create(key, values);
   }
 
   /**
@@ -186,7 +197,7 @@ export class Manager<T extends Store = Store> {
    * @throws InvalidArgumentError for an object of another class
    */
   addActive(store: T): void {
-    this.#checkStore(store, 'addActive');
+    this.#model.checkStore(store, 'addActive');
     this.#model.activate(store);
   }
 
@@ -195,7 +206,7 @@ export class Manager<T extends Store = Store> {
    * @returns whether it was active
    */
   removeActive(store: T): boolean {
-    this.#checkStore(store, 'removeActive');
+    this.#model.checkStore(store, 'removeActive');
     const { active } = this.#model;
     return active.get(store.key) === store && active.delete(store.key);
   }
@@ -207,7 +218,7 @@ export class Manager<T extends Store = Store> {
   async delete(target: string | T): Promise<boolean> {
     const model = this.#model;
     if (typeof target !== 'string') {
-      this.#checkStore(target, 'delete');
+      this.#model.checkStore(target, 'delete');
       const { active } = target;
       return (await target.delete()) || active;
     }
@@ -215,7 +226,9 @@ export class Manager<T extends Store = Store> {
     const active = model.active.get(key);
     if (active !== undefined) return this.delete(active);
     if (model.temporary) return false;
-    return model.service.track(this.removing(key, async () => (await model.documents()).delete(key)));
+    model.service.checkOpen('delete');
+    const documents = model.documents();
+    return model.service.track(this.removing(key, async () => (await documents).delete(key)));
   }
 
   /**
@@ -227,7 +240,8 @@ export class Manager<T extends Store = Store> {
     await eachOf(
       [...this.#model.active.values()],
       async (store) => {
-        await store.save().catch((error: unknown) => failures.push(error));
+        // Saving would make active again what was removed meanwhile.
+        if (store.active) await store.save().catch((error: unknown) => failures.push(error));
       },
       SAVES_AT_ONCE,
     );
@@ -264,7 +278,9 @@ export class Manager<T extends Store = Store> {
     const { active, temporary } = this.#model;
     counted = active.size;
     if (temporary) return counted;
-    for await (const key of (await this.#model.documents()).keys()) if (!active.has(key)) counted++;
+    for await (const key of (await this.#model.documents()).keys()) {
+      if (isKey(key) && !active.has(key)) counted++;
+    }
     return counted;
   }
 
@@ -276,6 +292,7 @@ export class Manager<T extends Store = Store> {
     });
     const settled = removal.then(ignore, ignore);
     this.#removals.set(key, settled);
+    if (this.#loading.has(key)) this.#outdated.add(key);
     return removal;
   }
 
@@ -289,12 +306,6 @@ export class Manager<T extends Store = Store> {
       throw new InvalidArgumentError(`${operation}: a key or an iterable of keys is expected; got ${show(keys)}`);
     }
     return [...keys].map((key) => this.#model.toKey(key));
-  }
-
-  #checkStore(store: unknown, operation: string): void {
-    const { storeClass, className } = this.#model;
-    if ((store as Store | undefined)?.constructor === storeClass) return;
-    throw new InvalidArgumentError(`${operation}: an object of ${className} is expected; got ${show(store)}`);
   }
 
   #toPredicate(query: FindQuery<T>, operation: string): (store: T) => boolean {

@@ -11,9 +11,14 @@ export function checkMigrations(className: string, version: unknown, migrations:
   if (version !== undefined && !(Number.isSafeInteger(version) && (version as number) >= 0)) {
     throw new DeclarationError(`${className}: version must be a whole number from 0; got ${show(version)}`);
   }
+  if (migrations !== undefined && (typeof migrations !== 'object' || migrations === null)) {
+    throw new DeclarationError(`${className}: migrations must be functions by version; got ${show(migrations)}`);
+  }
   for (const [to, step] of Object.entries(migrations ?? {})) {
-    const number = Number(to);
-    if (!Number.isSafeInteger(number) || number < 1 || number > ((version as number | undefined) ?? 0)) {
+    if (!/^[1-9][0-9]*$/.test(to)) {
+      throw new DeclarationError(`${className}: migrations are named by whole numbers from 1; got ${show(to)}`);
+    }
+    if (Number(to) > ((version as number | undefined) ?? 0)) {
       throw new DeclarationError(`${className}: a migration leads to version ${to}, past the class's ${version ?? 0}`);
     }
     if (typeof step !== 'function')
@@ -23,23 +28,25 @@ export function checkMigrations(className: string, version: unknown, migrations:
 
 /**
  * The data at `version`.
- * @param what the object, for messages
+ * @param subject the object, for messages, and where it was read
  * @throws MigrationError for data of a newer version, and when a step fails
  */
 export function migrate(
   data: Record<string, unknown>,
   version: number,
   migrations: Migrations,
-  what: string,
+  subject: { readonly what: string; readonly key: string; readonly path: string | undefined },
 ): Record<string, unknown> {
   const { $version: from = 0 } = data;
-  if (from === version) return data;
+  const { key, path } = subject;
+  const what = path === undefined ? subject.what : `${path}: ${subject.what}`;
   if (!Number.isSafeInteger(from) || (from as number) < 0) {
-    throw new CorruptDataError(`${what}: $version must be a whole number from 0; it is ${show(from)}`);
+    throw new CorruptDataError(`${what}: $version must be a whole number from 0; it is ${show(from)}`, { key, path });
   }
   if ((from as number) > version) {
     throw new MigrationError(
       `${what} was saved by version ${from} of its class; this is version ${version}. Update the program`,
+      { key, path },
     );
   }
   let { $version: _, ...current } = data;
@@ -51,11 +58,14 @@ export function migrate(
     } catch (cause) {
       throw new MigrationError(
         `${what}: the migration to version ${to} threw: ${cause instanceof Error ? cause.message : cause}`,
-        { cause },
+        { cause, key, path },
       );
     }
-    if (typeof current !== 'object' || current === null || Array.isArray(current)) {
-      throw new MigrationError(`${what}: the migration to version ${to} must answer an object; got ${show(current)}`);
+    if (typeof current !== 'object' || current === null || Array.isArray(current) || current instanceof Promise) {
+      throw new MigrationError(`${what}: the migration to version ${to} must answer an object; got ${show(current)}`, {
+        key,
+        path,
+      });
     }
   }
   return current;

@@ -9,7 +9,8 @@ import { type Migrations, migrate } from './migrations.js';
 import { toKey } from './names.js';
 import type { Service } from './service.js';
 import { type Store, stateOf } from './store.js';
-import { FieldType } from './types/field-type.js';
+import { checkForm } from './types/checked.js';
+import { FieldType, OwnType } from './types/field-type.js';
 import { within } from './types/misfit.js';
 import { ValueType } from './types/value.js';
 
@@ -43,6 +44,8 @@ interface ModelField {
   readonly type: FieldType;
   /** Whether `serialise` and `deserialise` are those of `FieldType`, which may then be left out. */
   readonly simple: boolean;
+  /** Whether the type is not one of keepsake's, whose forms are known to be JSON. */
+  readonly foreign: boolean;
   makeDefault(): unknown;
 }
 
@@ -196,6 +199,7 @@ export class Model<T extends Store = Store> {
         } else {
           form = field.type.serialise(store, field.name);
         }
+        if (field.foreign && !field.session && form !== undefined) checkForm(form);
       } catch (error) {
         throw this.#cannotEncode(store, field, error);
       }
@@ -203,7 +207,8 @@ export class Model<T extends Store = Store> {
     }
     const { rest } = stateOf(store);
     if (rest !== undefined) {
-      for (const [name, form] of Object.entries(rest)) if (!Object.hasOwn(dict, name)) put(dict, name, form);
+      for (const [name, form] of Object.entries(rest))
+        if (!Object.hasOwn(dict, name)) put(dict, name, structuredClone(form));
     }
     return dict;
   }
@@ -214,7 +219,7 @@ export class Model<T extends Store = Store> {
    * @returns the names of fields that `dict` does not hold
    */
   fromDict(store: Store, dict: Record<string, unknown>, session: boolean, where?: Where): string[] {
-    const data = migrate(dict, this.version, this.#migrations, `${this.className} ${show(store.key)}`);
+    const data = (dict.$version ?? 0) === this.version ? dict : this.#migrate(store, dict, where);
     const object = store as unknown as Record<string, unknown>;
     const missing: string[] = [];
     const decoded: unknown[] = [];
@@ -235,32 +240,35 @@ export class Model<T extends Store = Store> {
         throw this.#cannotDecode(store, field, error, where);
       }
     }
+    const before = hooked.length > 0 ? this.#fields.map(({ name }) => object[name]) : undefined;
     for (let at = 0; at < decoded.length; at += 2) object[decoded[at] as string] = decoded[at + 1];
     for (const field of hooked) {
       try {
         field.type.deserialise(store, field.name, data[field.name]);
       } catch (error) {
+        for (const [index, { name }] of this.#fields.entries()) object[name] = before?.[index];
         throw this.#cannotDecode(store, field, error, where);
       }
     }
-    this.#keepRest(store, data, claimed, session);
+    this.#keepRest(store, data, claimed);
     return missing;
   }
 
-  #keepRest(store: Store, data: Record<string, unknown>, claimed: number, session: boolean): void {
+  /** Remembers what no field claims. Session fields claim their names always, since their values are never saved. */
+  #keepRest(store: Store, data: Record<string, unknown>, claimed: number): void {
     const names = Object.keys(data);
-    const state = stateOf(store);
-    state.rest = undefined;
     if (claimed === names.length) return;
-    const rest: Record<string, unknown> = {};
-    let found = false;
+    const state = stateOf(store);
     for (const name of names) {
-      const field = this.#byName.get(name);
-      if (name === '$version' || (field !== undefined && (session || !field.session))) continue;
-      put(rest, name, data[name]);
-      found = true;
+      if (name === '$version' || this.#byName.has(name)) continue;
+      state.rest ??= {};
+      put(state.rest, name, data[name]);
     }
-    if (found) state.rest = rest;
+  }
+
+  #migrate(store: Store, dict: Record<string, unknown>, where: Where): Record<string, unknown> {
+    const what = `${this.className} ${show(store.key)}`;
+    return migrate(dict, this.version, this.#migrations, { what, key: store.key, path: where?.() });
   }
 
   /** Builds an object from a document, not yet active. */
@@ -273,12 +281,30 @@ export class Model<T extends Store = Store> {
 
   /** Sets an object to what a document says; fields it does not hold get their default. */
   refresh(store: T, document: Document, where: Where): void {
-    const missing = this.fromDict(store, document.data as Record<string, unknown>, false, where);
+    const state = stateOf(store);
+    const { rest } = state;
+    state.rest = undefined;
+    let missing: string[];
+    try {
+      missing = this.fromDict(store, document.data as Record<string, unknown>, false, where);
+    } catch (error) {
+      state.rest = rest;
+      throw error;
+    }
     if (missing.length > 0) {
       const fresh = this.createDetached(store.key) as unknown as Record<string, unknown>;
       for (const name of missing) (store as unknown as Record<string, unknown>)[name] = fresh[name];
     }
-    stateOf(store).digest = document.digest;
+    state.digest = document.digest;
+  }
+
+  /**
+   * Checks that something is an object of this class.
+   * @throws InvalidArgumentError
+   */
+  checkStore(store: unknown, operation: string): void {
+    if ((store as Store | undefined)?.constructor === this.storeClass) return;
+    throw new InvalidArgumentError(`${operation}: an object of ${this.className} is expected; got ${show(store)}`);
   }
 
   #checkValues(values: unknown, operation: string): void {
@@ -329,6 +355,7 @@ function toField(name: string, definition: FieldDefinition, className: string): 
     session: definition.session,
     type,
     simple: type.serialise === serialise && type.deserialise === deserialise,
+    foreign: !(type instanceof OwnType),
     makeDefault: defaultMaker(definition.default, `${className}.${name}`),
   };
 }
@@ -336,14 +363,37 @@ function toField(name: string, definition: FieldDefinition, className: string): 
 function defaultMaker(value: unknown, field: string): () => unknown {
   if (typeof value === 'function') return value as () => unknown;
   if (typeof value !== 'object' || value === null) return () => value;
-  const prototype: object | null = Object.getPrototypeOf(value);
-  const copied = [Object.prototype, null, Array.prototype, Date.prototype, Map.prototype, Set.prototype];
-  if (!copied.includes(prototype) && !(value instanceof Uint8Array)) {
+  checkCopied(value, field);
+  return () => structuredClone(value);
+}
+
+const COPIED = new Set<unknown>([
+  Object.prototype,
+  null,
+  Array.prototype,
+  Date.prototype,
+  Map.prototype,
+  Set.prototype,
+]);
+
+/** Refuses defaults, and parts of them, that would not be the same once copied. */
+function checkCopied(value: unknown, field: string, seen = new Set<unknown>()): void {
+  if (seen.has(value)) return;
+  const isObject = typeof value === 'object' && value !== null;
+  const isCopied = isObject ? COPIED.has(Object.getPrototypeOf(value)) || value instanceof Uint8Array : true;
+  if (!isCopied || typeof value === 'function' || typeof value === 'symbol') {
     throw new DeclarationError(
       `${field}: ${show(value)} cannot be copied for each object; give a function that makes one`,
     );
   }
-  return () => structuredClone(value);
+  if (!isObject) return;
+  seen.add(value);
+  if (value instanceof Uint8Array) return;
+  for (const part of value instanceof Map
+    ? [...value].flat()
+    : Object.values(value instanceof Set ? [...value] : value)) {
+    checkCopied(part, field, seen);
+  }
 }
 
 /** Gives a value that an initialiser put before a descriptor on the prototype to that descriptor. */

@@ -18,6 +18,11 @@ export function toKey(key: unknown, className: string): string {
   throw new InvalidKeyError(`${className}: ${explain(key)}`, typeof key === 'string' ? { key } : {});
 }
 
+/** Whether a key is as `toKey` gives them. */
+export function isKey(key: string): boolean {
+  return KEY.test(key);
+}
+
 function explain(key: unknown): string {
   const rule = 'may hold only a–z, A–Z, 0–9, _ and -';
   if (typeof key !== 'string') return `a key must be text; got ${show(key)}`;

@@ -1,3 +1,4 @@
+import { toKey } from './names.js';
 import { modelOf } from './registered.js';
 import type { Store } from './store.js';
 
@@ -16,10 +17,13 @@ export class Ref<T extends Store> {
   readonly key: string;
   readonly #target: () => RefTarget<T>;
 
-  /** `User.ref(key)` is shorter. The key must be valid. */
+  /**
+   * `User.ref(key)` is shorter.
+   * @throws InvalidKeyError
+   */
   constructor(target: () => RefTarget<T>, key: string) {
     this.#target = target;
-    this.key = key;
+    this.key = toKey(key, 'a reference');
   }
 
   /** The class of the object. */

@@ -1,3 +1,4 @@
+import type { Backend } from '../backend/backend.js';
 import { ConflictError, DeletedError, DuplicateKeyError } from '../errors.js';
 import { show } from '../show.js';
 import { type Document, toDocument } from './documents.js';
@@ -16,6 +17,8 @@ export interface SaveOptions {
 interface Pending {
   readonly document: Document;
   readonly options: SaveOptions;
+  /** Got when `save` was called, so that a service that closes meanwhile still writes it. */
+  readonly documents: Promise<Backend<Document>>;
 }
 
 /** What is known of an object beside its fields; made when first needed. */
@@ -42,11 +45,12 @@ export async function save(model: Model, store: Store, options: SaveOptions): Pr
       key: store.key,
     });
   }
+  model.service.checkOpen('save');
   model.activate(store);
   const document = toDocument(model.toDict(store, false));
   const idle = state.writing === undefined && state.waiting === undefined;
   if (idle && state.digest === document.digest && !options.force) return;
-  await model.service.track(enqueue(model, store, state, { document, options }));
+  await model.service.track(enqueue(model, store, state, { document, options, documents: model.documents() }));
 }
 
 function enqueue(model: Model, store: Store, state: StoreState, pending: Pending): Promise<void> {
@@ -56,7 +60,7 @@ function enqueue(model: Model, store: Store, state: StoreState, pending: Pending
     force: pending.options.force || newest?.options.force,
     overwrite: pending.options.overwrite || newest?.options.overwrite,
   };
-  state.newest = { document: pending.document, options };
+  state.newest = { ...pending, options };
   if (state.waiting !== undefined) return state.waiting;
   if (state.writing === undefined) return start(model, store, state);
   state.waiting = state.writing.then(
@@ -77,13 +81,15 @@ function start(model: Model, store: Store, state: StoreState): Promise<void> {
   return writing;
 }
 
-async function write(model: Model, store: Store, state: StoreState, { document, options }: Pending): Promise<void> {
+async function write(model: Model, store: Store, state: StoreState, pending: Pending): Promise<void> {
+  const { document, options } = pending;
   const { key } = store;
-  await model.manager.removalOf(key);
+  // The removal of this object waits for its saves, so they do not wait for it.
+  if (!state.deleted) await model.manager.removalOf(key);
   if (state.digest === document.digest && !options.force) return;
-  const documents = await model.documents();
+  const documents = await pending.documents;
   if (state.digest === undefined && !options.overwrite) {
-    if (!(await setAbsent(model, key, document))) throw duplicate(model, key);
+    if (!(await setAbsent(documents, key, document))) throw duplicate(model, key);
   } else if (model.optimistic && !options.overwrite) {
     await documents.update(key, (current) => {
       if (current?.digest === state.digest) return document;
@@ -95,16 +101,33 @@ async function write(model: Model, store: Store, state: StoreState, { document, 
   state.digest = document.digest;
 }
 
-async function setAbsent(model: Model, key: string, document: Document): Promise<boolean> {
-  const documents = await model.documents();
+async function setAbsent(documents: Backend<Document>, key: string, document: Document): Promise<boolean> {
   if (documents.capabilities.conditionalSet !== 'none') return documents.set(key, document, { if: 'absent' });
   return !(await documents.has(key)) && documents.set(key, document);
+}
+
+/** Reads an object again; see `Store.load`. */
+export async function reload<T extends Store>(model: Model<T>, store: T): Promise<boolean> {
+  const state = stateOf(store);
+  const documents = await model.documents();
+  for (;;) {
+    await (state.waiting ?? state.writing)?.catch(ignore);
+    const { digest } = state;
+    const document = await documents.get(store.key);
+    // What was read beside a save may be older than what is saved by now.
+    if (state.writing !== undefined || state.digest !== digest) continue;
+    if (document === undefined) state.digest = undefined;
+    else model.refresh(store, document, () => documents.locate(store.key));
+    return document !== undefined;
+  }
 }
 
 /** Removes an object; see `Store.delete`. */
 export async function remove(model: Model, store: Store): Promise<boolean> {
   const state = stateOf(store);
   const { key } = store;
+  model.service.checkOpen('delete');
+  const documents = model.documents();
   state.deleted = true;
   const wasActive = model.active.get(key) === store;
   if (wasActive) model.active.delete(key);
@@ -112,8 +135,8 @@ export async function remove(model: Model, store: Store): Promise<boolean> {
     return await model.service.track(
       model.manager.removing(key, async () => {
         // Saves called before are to end first, so that none of them brings the file back.
-        await (state.waiting ?? state.writing)?.catch(() => undefined);
-        return (await model.documents()).delete(key);
+        await (state.waiting ?? state.writing)?.catch(ignore);
+        return (await documents).delete(key);
       }),
     );
   } catch (error) {
@@ -122,6 +145,8 @@ export async function remove(model: Model, store: Store): Promise<boolean> {
     throw error;
   }
 }
+
+function ignore(): void {}
 
 function duplicate(model: Model, key: string): DuplicateKeyError {
   return new DuplicateKeyError(

@@ -52,6 +52,11 @@ export interface ServiceEvents {
  * const service = new Service({ backend: './data' });
  */
 export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposable {
+  static {
+    // Known to other copies of the package, which can then say what is wrong.
+    Object.defineProperty(this.prototype, Symbol.for('keepsake.Service'), { value: true });
+  }
+
   readonly #options: ServiceOptions;
   readonly #models = new Map<string, Model<never>>();
   readonly #classes = new Map<string, StoreClass>();
@@ -82,7 +87,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
    * @throws DeclarationError, DuplicateNameError, ReservedNameError for what is wrong with the class
    */
   register<C extends abstract new (key: string) => Store>(target: C, options: RegisterOptions = {}): C {
-    return declare(this, target as unknown as StoreClass, options, options.fields) as unknown as C;
+    return declare(this, target as unknown as StoreClass, options) as unknown as C;
   }
 
   /** Opens the backend now, rather than at the first load or save. */
@@ -130,14 +135,23 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
 
   async #close(): Promise<void> {
     await this.flush();
-    if (this.#backend === undefined || this.#options.backend instanceof Backend) return;
-    await (await this.#backend).close();
+    if (this.#options.backend instanceof Backend) return;
+    const backend = await this.#backend?.catch(() => undefined);
+    await backend?.close();
   }
 
-  #open(): Promise<Backend<never>> {
+  /**
+   * Checks that nobody has closed the service; for keepsake itself.
+   * @throws ClosedError
+   */
+  checkOpen(operation?: string): void {
     if (this.#closing !== undefined) {
-      return Promise.reject(new ClosedError('the service is closed; make another one to go on'));
+      throw new ClosedError('the service is closed; make another one to go on', { operation });
     }
+  }
+
+  async #open(): Promise<Backend<never>> {
+    this.checkOpen();
     this.#backend ??= this.#connect().catch((error: unknown) => {
       this.#backend = undefined;
       throw error;

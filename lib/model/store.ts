@@ -1,9 +1,11 @@
+import { CorruptDataError, InvalidArgumentError } from '../errors.js';
+import { show } from '../show.js';
 import type { FindQuery, Listing } from './listing.js';
 import { Manager } from './manager.js';
 import type { Construction, StoreClass } from './model.js';
 import { Ref } from './reference.js';
 import { MODEL, modelOf, unregistered } from './registered.js';
-import { remove, type SaveOptions, StoreState, save } from './saving.js';
+import { reload, remove, type SaveOptions, StoreState, save } from './saving.js';
 import type { Service } from './service.js';
 
 /** What the base class has: not fields. */
@@ -119,10 +121,11 @@ export abstract class Store {
   /**
    * A reference to an object, by its key or itself.
    * @throws InvalidKeyError
+   * @throws InvalidArgumentError for an object of another class
    */
   static ref<T extends Store>(this: ModelClass<T>, target: string | T): Ref<T> {
-    const key = typeof target === 'string' ? modelOf<T>(this).toKey(target) : target.key;
-    return new Ref<T>(() => this, key);
+    if (typeof target === 'object' && target !== null) modelOf<T>(this).checkStore(target, 'ref');
+    return new Ref<T>(() => this, target instanceof Store ? target.key : target);
   }
 
   /** The service that keeps the class. */
@@ -158,12 +161,7 @@ export abstract class Store {
    * @throws CorruptDataError for a file that cannot be read as this class; the object stays as it was
    */
   async load(): Promise<boolean> {
-    const model = modelOf(this.constructor);
-    const documents = await model.documents();
-    const document = await documents.get(this.key);
-    if (document === undefined) return false;
-    model.refresh(this, document, () => documents.locate(this.key));
-    return true;
+    return reload(modelOf<this>(this.constructor), this);
   }
 
   /**
@@ -181,10 +179,10 @@ export abstract class Store {
 
   /**
    * Sets fields from their forms. Fields that `dict` does not hold stay; keys of no field are kept and saved again.
-   * @throws CorruptDataError for a form that does not fit its field
+   * @throws CorruptDataError for a form that does not fit its field; the object stays as it was
    */
   fromDict(dict: Record<string, unknown>, { session = false }: SessionOption = {}): this {
-    modelOf(this.constructor).fromDict(this, structuredClone(dict), session);
+    modelOf(this.constructor).fromDict(this, copyOfData(dict), session);
     return this;
   }
 
@@ -193,14 +191,38 @@ export abstract class Store {
     return JSON.stringify(this.toDict(options));
   }
 
-  /** `fromDict` of JSON text. */
+  /**
+   * `fromDict` of JSON text.
+   * @throws CorruptDataError for what is no JSON, and as `fromDict` does
+   */
   fromJson(text: string, options?: SessionOption): this {
-    return this.fromDict(JSON.parse(text) as Record<string, unknown>, options);
+    return this.fromDict(parse(text, this.constructor.name, this.key), options);
   }
 
   /** What `JSON.stringify` writes: `toDict()`. */
   toJSON(): Record<string, unknown> {
     return this.toDict();
+  }
+}
+
+function copyOfData(dict: unknown): Record<string, unknown> {
+  if (typeof dict === 'object' && dict !== null && !Array.isArray(dict)) {
+    try {
+      return structuredClone(dict) as Record<string, unknown>;
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new InvalidArgumentError(`fromDict: ${why}; what toDict gives is expected`, { cause });
+    }
+  }
+  throw new InvalidArgumentError(`fromDict: an object such as toDict gives is expected; got ${show(dict)}`);
+}
+
+function parse(text: string, className: string, key: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CorruptDataError(`${className} ${show(key)}: fromJson: ${why}`, { key, cause });
   }
 }
 

@@ -1,8 +1,8 @@
-import { FieldType } from './field-type.js';
+import { OwnType } from './field-type.js';
 import { misfit } from './misfit.js';
 
 /** A `bigint`, as decimal text. */
-export class BigIntType extends FieldType<bigint> {
+export class BigIntType extends OwnType<bigint> {
   override encode(value: bigint): string {
     if (typeof value !== 'bigint') throw misfit(value, 'a bigint');
     return value.toString();

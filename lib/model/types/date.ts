@@ -1,8 +1,8 @@
-import { FieldType } from './field-type.js';
+import { OwnType } from './field-type.js';
 import { misfit } from './misfit.js';
 
 /** A `Date`, as text such as `"2026-01-31T12:00:00.000Z"`. */
-export class DateType extends FieldType<Date> {
+export class DateType extends OwnType<Date> {
   override encode(value: Date): string {
     if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw misfit(value, 'a valid Date');
     return value.toISOString();

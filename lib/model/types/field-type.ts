@@ -39,3 +39,6 @@ export abstract class FieldType<T = unknown> {
     (store as unknown as Record<string, unknown>)[name] = this.decode(form);
   }
 }
+
+/** A type of keepsake's own, whose forms are known to be JSON. */
+export abstract class OwnType<T = unknown> extends FieldType<T> {}

@@ -5,6 +5,7 @@ import type { Ref, RefTarget } from '../reference.js';
 import type { Store } from '../store.js';
 import { BigIntType } from './bigint.js';
 import { BytesType } from './bytes.js';
+import { checked } from './checked.js';
 import { DateType } from './date.js';
 import { FieldType } from './field-type.js';
 import { ListType } from './list.js';
@@ -33,17 +34,17 @@ export const types = {
   bytes: new BytesType() as FieldType<Uint8Array>,
   /** An array, as an array. */
   list<S extends FieldSpecification = FieldType<unknown>>(item?: S): FieldType<TypeOf<S>[]> {
-    return new ListType(toFieldType(item ?? value)) as FieldType<TypeOf<S>[]>;
+    return new ListType(toItemType(item ?? value)) as FieldType<TypeOf<S>[]>;
   },
   /** A `Set`, as an array. */
   set<S extends FieldSpecification = FieldType<unknown>>(item?: S): FieldType<Set<TypeOf<S>>> {
-    return new SetType(toFieldType(item ?? value)) as unknown as FieldType<Set<TypeOf<S>>>;
+    return new SetType(toItemType(item ?? value)) as unknown as FieldType<Set<TypeOf<S>>>;
   },
   /** A `Map`: with text for keys as an object, with another type for keys as an array of pairs. */
   map: mapType,
   /** `null`, or a value of the type. */
   nullable<S extends FieldSpecification>(type: S): FieldType<TypeOf<S> | null> {
-    return new NullableType(toFieldType(type)) as FieldType<TypeOf<S> | null>;
+    return new NullableType(toItemType(type)) as FieldType<TypeOf<S> | null>;
   },
   /** An object of a class, as an object of its fields; class-transformer writes those that carry its decorators. */
   nested<T>(target: () => abstract new (...args: never[]) => T): FieldType<T> {
@@ -61,8 +62,12 @@ function mapType<V extends FieldSpecification, K extends FieldSpecification>(
   key: K,
 ): FieldType<Map<TypeOf<K>, TypeOf<V>>>;
 function mapType(item: FieldSpecification = value, key?: FieldSpecification): unknown {
-  const type = toFieldType(item);
-  return key === undefined ? new DictionaryType(type) : new MapType(type, toFieldType(key));
+  const type = toItemType(item);
+  return key === undefined ? new DictionaryType(type) : new MapType(type, toItemType(key));
+}
+
+function toItemType(specification: FieldSpecification): FieldType {
+  return checked(toFieldType(specification));
 }
 
 /**

@@ -1,8 +1,8 @@
-import { FieldType } from './field-type.js';
+import { type FieldType, OwnType } from './field-type.js';
 import { misfit, within } from './misfit.js';
 
 /** An array of values of one type, as an array. */
-export class ListType<T> extends FieldType<T[]> {
+export class ListType<T> extends OwnType<T[]> {
   readonly #item: FieldType<T>;
 
   constructor(item: FieldType<T>) {

@@ -1,5 +1,5 @@
 import { put } from '../../codecs/plain.js';
-import { FieldType } from './field-type.js';
+import { type FieldType, OwnType } from './field-type.js';
 import { misfit, within } from './misfit.js';
 import { ValueType } from './value.js';
 
@@ -9,7 +9,7 @@ const INDEX = /^[0-9]+$/;
  * A `Map` from text to values of one type, as an object; as an array of pairs where a key looks like an index, since objects put those
  * first. Reads both.
  */
-export class DictionaryType<V> extends FieldType<Map<string, V>> {
+export class DictionaryType<V> extends OwnType<Map<string, V>> {
   readonly #value: FieldType<V>;
   readonly #pairs: MapType<string, V>;
 
@@ -21,15 +21,14 @@ export class DictionaryType<V> extends FieldType<Map<string, V>> {
 
   override encode(map: Map<string, V>): unknown {
     if (!(map instanceof Map)) throw misfit(map, 'a Map');
-    for (const key of map.keys()) if (INDEX.test(key)) return this.#pairs.encode(map);
+    let indexed = false;
+    for (const key of map.keys()) {
+      checkText(key);
+      indexed ||= INDEX.test(key);
+    }
+    if (indexed) return this.#pairs.encode(map);
     const form: Record<string, unknown> = {};
     for (const [key, value] of map) {
-      if (typeof key !== 'string' || !key.isWellFormed()) {
-        throw misfit(
-          key,
-          'well-formed text, which the keys of this Map must be (give types.map a second type for others)',
-        );
-      }
       try {
         put(form, key, this.#value.encode(value));
       } catch (error) {
@@ -40,7 +39,11 @@ export class DictionaryType<V> extends FieldType<Map<string, V>> {
   }
 
   override decode(form: unknown): Map<string, V> {
-    if (Array.isArray(form)) return this.#pairs.decode(form);
+    if (Array.isArray(form)) {
+      const pairs = this.#pairs.decode(form);
+      for (const key of pairs.keys()) checkText(key);
+      return pairs;
+    }
     if (typeof form !== 'object' || form === null) throw misfit(form, 'an object');
     const map = new Map<string, V>();
     for (const [key, item] of Object.entries(form)) {
@@ -54,8 +57,13 @@ export class DictionaryType<V> extends FieldType<Map<string, V>> {
   }
 }
 
+function checkText(key: unknown): void {
+  if (typeof key === 'string' && key.isWellFormed()) return;
+  throw misfit(key, 'well-formed text, which the keys of this Map must be (give types.map a second type for others)');
+}
+
 /** A `Map` with keys of any type, as an array of pairs. */
-export class MapType<K, V> extends FieldType<Map<K, V>> {
+export class MapType<K, V> extends OwnType<Map<K, V>> {
   readonly #value: FieldType<V>;
   readonly #key: FieldType<K>;
 

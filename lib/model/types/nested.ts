@@ -3,7 +3,8 @@ import { DeclarationError } from '../../errors.js';
 import { show } from '../../show.js';
 import { definitionsOf } from '../definitions.js';
 import { transformerFor } from '../transformer.js';
-import { FieldType } from './field-type.js';
+import { checked } from './checked.js';
+import { type FieldType, OwnType } from './field-type.js';
 import { Misfit, misfit, within } from './misfit.js';
 import { ValueType } from './value.js';
 
@@ -16,11 +17,15 @@ interface Form {
   decode(form: object): object;
 }
 
+/** The objects within which one is being encoded, so that cycles are noticed. */
+const above: object[] = [];
+const MAXIMUM_DEPTH = 500;
+
 /** Keys of a form that no field claims, to be written back. */
 const unclaimed = new WeakMap<object, Record<string, unknown>>();
 
 /** An object of a class that is no Store, as an object of its fields. */
-export class NestedType extends FieldType<object> {
+export class NestedType extends OwnType<object> {
   readonly #target: () => Class;
   #known: { readonly target: Class; readonly form: Form } | undefined;
 
@@ -35,7 +40,14 @@ export class NestedType extends FieldType<object> {
     if (value.constructor !== target) {
       throw new Misfit(`${show(value)} is of a subclass of ${target.name}, and would come back as a ${target.name}`);
     }
-    return form.encode(value);
+    if (above.includes(value)) throw new Misfit(`${show(value)} holds itself (a cycle)`);
+    if (above.length === MAXIMUM_DEPTH) throw new Misfit(`${show(value)} is more than ${MAXIMUM_DEPTH} levels deep`);
+    above.push(value);
+    try {
+      return form.encode(value);
+    } finally {
+      above.pop();
+    }
   }
 
   override decode(form: unknown): object {
@@ -60,6 +72,8 @@ export class NestedType extends FieldType<object> {
   }
 }
 
+const VALUE = new ValueType();
+
 const forms = new WeakMap<Class, Form>();
 
 function formOf(target: Class): Form {
@@ -72,6 +86,11 @@ function formOf(target: Class): Form {
 }
 
 function describe(target: Class): Form {
+  if (Reflect.get(target, Symbol.for('keepsake.Store')) === true) {
+    throw new DeclarationError(
+      `${target.name} is a Store, which is not saved inside another; refer to it by types.ref(() => ${target.name})`,
+    );
+  }
   const definitions = definitionsOf(target);
   if (definitions.size === 0) {
     const transformer = transformerFor(target);
@@ -83,7 +102,7 @@ function describe(target: Class): Form {
   const fields: [string, FieldType][] = [];
   for (const [name, definition] of definitions) {
     checkNested(target, name, definition);
-    if (!definition.session) fields.push([name, definition.type ?? new ValueType()]);
+    if (!definition.session) fields.push([name, checked(definition.type ?? VALUE)]);
   }
   return { encode: (value) => encodeFields(value, fields), decode: (data) => decodeFields(data, target, fields) };
 }
@@ -111,7 +130,7 @@ function encodeFields(value: object, fields: Fields): Record<string, unknown> {
     }
   }
   const rest = unclaimed.get(value);
-  if (rest !== undefined) for (const [name, item] of Object.entries(rest)) put(form, name, item);
+  if (rest !== undefined) for (const [name, item] of Object.entries(rest)) put(form, name, structuredClone(item));
   return form;
 }
 

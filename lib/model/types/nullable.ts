@@ -1,7 +1,7 @@
-import { FieldType } from './field-type.js';
+import { type FieldType, OwnType } from './field-type.js';
 
 /** `null`, or a value of another type. */
-export class NullableType<T> extends FieldType<T | null> {
+export class NullableType<T> extends OwnType<T | null> {
   readonly #type: FieldType<T>;
 
   constructor(type: FieldType<T>) {

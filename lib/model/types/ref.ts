@@ -1,10 +1,10 @@
 import { Ref, type RefTarget } from '../reference.js';
 import type { Store } from '../store.js';
-import { FieldType } from './field-type.js';
+import { OwnType } from './field-type.js';
 import { misfit } from './misfit.js';
 
 /** A `Ref` to an object of a Store class, as its key. */
-export class RefType<T extends Store> extends FieldType<Ref<T>> {
+export class RefType<T extends Store> extends OwnType<Ref<T>> {
   readonly #target: () => RefTarget<T>;
 
   constructor(target: () => RefTarget<T>) {

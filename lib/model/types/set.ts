@@ -1,9 +1,9 @@
-import { FieldType } from './field-type.js';
+import { type FieldType, OwnType } from './field-type.js';
 import { decodeItems, encodeItems } from './list.js';
 import { misfit } from './misfit.js';
 
 /** A `Set` of values of one type, as an array. */
-export class SetType<T> extends FieldType<Set<T>> {
+export class SetType<T> extends OwnType<Set<T>> {
   readonly #item: FieldType<T>;
 
   constructor(item: FieldType<T>) {
