@@ -15,6 +15,12 @@ export class Folders {
     return folder;
   }
 
+  /** A folder that the spec makes by itself. */
+  own(folder: string): string {
+    this.#folders.push(folder);
+    return folder;
+  }
+
   /** A backend that is closed in the end. */
   open(folder: string, options: FilesOptions = {}): Backend {
     const backend = files(folder, { durability: 'none', ...options });

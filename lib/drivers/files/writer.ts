@@ -186,32 +186,39 @@ function replaceLean(
     let descriptor: number | undefined;
     let failure: unknown;
     let waiting = 2;
+    const replace = () => {
+      try {
+        mark?.();
+      } catch (wrong) {
+        return reject(wrong);
+      }
+      if (process.platform === 'win32') return void move(temporary, path).then(resolve, reject);
+      rename(temporary, path, (refused) => (refused === null ? resolve() : reject(refused)));
+    };
     const end = (failed: unknown) => {
       if (descriptor === undefined) return reject(failed);
       close(descriptor, (unclosed) => {
         if (failed ?? unclosed) return reject(failed ?? unclosed);
-        try {
-          mark?.();
-        } catch (wrong) {
-          return reject(wrong);
-        }
-        if (process.platform === 'win32') return void move(temporary, path).then(resolve, reject);
-        rename(temporary, path, (refused) => (refused === null ? resolve() : reject(refused)));
+        replace();
       });
     };
     const finish = (opened: number) => {
       if (bytes.length > WRITTEN_AT_ONCE) return fill(opened, 0);
-      // Handing so little to another thread costs more than writing it.
+      // Handing so little to another thread, twice, costs more than writing it.
       try {
-        for (let from = 0; from < bytes.length; ) {
-          const written = writeSync(opened, bytes, from);
-          if (written === 0) throw new Error('the disk took no more bytes');
-          from += written;
+        try {
+          for (let from = 0; from < bytes.length; ) {
+            const written = writeSync(opened, bytes, from);
+            if (written === 0) throw new Error('the disk took no more bytes');
+            from += written;
+          }
+        } finally {
+          closeSync(opened);
         }
       } catch (wrong) {
-        return end(wrong);
+        return reject(wrong);
       }
-      end(undefined);
+      replace();
     };
     const fill = (opened: number, from: number) => {
       const step = Math.min(bytes.length - from, LONGEST_STEP);
