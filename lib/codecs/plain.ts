@@ -25,7 +25,7 @@ const MAXIMUM_DEPTH = 1000;
 /**
  * A copy of `value` made of what JSON carries exactly.
  * @throws EncodeError for what would be lost or changed: undefined in an array, NaN, -0, functions, symbols, objects of classes,
- * holes, extra properties, lone surrogates, cycles. Properties that are undefined are left out.
+ * holes, lone surrogates, cycles. Properties that are undefined are left out, and so are those that an array has beside its items.
  */
 export function toPlain(value: unknown, options: PlainOptions): unknown {
   return copyOut(value, options, [], undefined);

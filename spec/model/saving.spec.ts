@@ -262,15 +262,28 @@ describe('saving', () => {
       }
     });
 
-    it('beside a save sees what it writes', async () => {
+    it('that a save overtook reads again, so that object and file agree', async () => {
       await user.save();
-      user.level = 1;
+      const release = driver.holdReads();
       const loading = user.load();
-      const saving = user.save();
-      await Promise.all([loading, saving]);
+      await turn();
+      user.level = 1;
+      await user.save();
+      release();
+      expect(await loading).to.equal(true);
+      expect([user.level, driver.text('user:ann')]).to.deep.equal([1, text(1)]);
       user.level = 0;
       await user.save();
       expect(driver.text('user:ann')).to.equal(text(0));
+    });
+
+    it('waits for the saves before it', async () => {
+      const first = user.save();
+      user.level = 1;
+      const second = user.save();
+      expect(await user.load()).to.equal(true);
+      expect(user.level).to.equal(1);
+      await Promise.all([first, second]);
     });
   });
 

@@ -26,6 +26,7 @@ export class BytesDriver implements Driver {
   closed = false;
   #failure: Error | undefined;
   #gate: Promise<void> | undefined;
+  #readGate: Promise<void> | undefined;
 
   /** Lets every operation from now on wait; what it gives lets them go on. */
   hold(): () => void {
@@ -33,6 +34,18 @@ export class BytesDriver implements Driver {
     this.#gate = new Promise((resolve) => {
       release = () => {
         this.#gate = undefined;
+        resolve();
+      };
+    });
+    return release;
+  }
+
+  /** Lets reads from now on answer late, with what was there when they began; what it gives lets them go on. */
+  holdReads(): () => void {
+    let release!: () => void;
+    this.#readGate = new Promise((resolve) => {
+      release = () => {
+        this.#readGate = undefined;
         resolve();
       };
     });
@@ -63,6 +76,7 @@ export class BytesDriver implements Driver {
     this.reads++;
     const value = this.stored.get(key);
     await this.#gate;
+    await this.#readGate;
     return value && { value, version: version(value) };
   }
 
