@@ -86,6 +86,21 @@ describe('fields', () => {
         /symbol|Symbol\(secret\)/,
       ));
 
+    it('is a private property, or one of a compiler that gives no metadata', async () => {
+      const decorate = Field() as unknown as (target: undefined, context: object) => void;
+      const context = { kind: 'field', name: '#secret', static: false, private: true, metadata: {} };
+      await refuses(
+        () => decorate(undefined, context),
+        'DeclarationError',
+        /#secret is private; fields must be public/,
+      );
+      await refuses(
+        () => decorate(undefined, { kind: 'field', name: 'name', static: false, private: false }),
+        'DeclarationError',
+        /gave no metadata for name/,
+      );
+    });
+
     it('is a method', () => {
       return refuses(
         () => {

@@ -111,6 +111,21 @@ describe('saving', () => {
     expect(driver.text('user:ann')).to.equal(text(2));
   });
 
+  it('that fails although it took effect is no duplicate of itself', async () => {
+    driver.failLateWith(new Error('connection lost'));
+    await refuses(() => user.save(), 'StorageError');
+    user.level = 1;
+    await user.save();
+    expect(driver.text('user:ann')).to.equal(text(1));
+    const other = new User('bob');
+    driver.failLateWith(new Error('connection lost'));
+    await refuses(() => other.save(), 'StorageError');
+    driver.put('user:bob', text(9));
+    await refuses(() => other.save(), 'DuplicateKeyError');
+    await refuses(() => other.save(), 'DuplicateKeyError');
+    expect(driver.text('user:bob')).to.equal(text(9));
+  });
+
   it('of what cannot be saved rejects, and the file stays', async () => {
     await user.save();
     user.odd = [Number.NaN];
@@ -209,6 +224,15 @@ describe('saving', () => {
       user.level = 1;
       await refuses(() => user.save(), 'ConflictError', /was deleted by somebody else/);
       expect(driver.stored.size).to.equal(0);
+    });
+
+    it('that fails although it took effect does not conflict with itself', async () => {
+      user.level = 1;
+      driver.failLateWith(new Error('connection lost'));
+      await refuses(() => user.save(), 'StorageError');
+      user.level = 2;
+      await user.save();
+      expect(driver.text('user:ann')).to.equal(text(2));
     });
 
     it('replaces it with overwrite', async () => {

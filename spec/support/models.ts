@@ -25,6 +25,7 @@ export class BytesDriver implements Driver {
   removed = 0;
   closed = false;
   #failure: Error | undefined;
+  #lateFailure: Error | undefined;
   #gate: Promise<void> | undefined;
   #readGate: Promise<void> | undefined;
 
@@ -55,6 +56,11 @@ export class BytesDriver implements Driver {
   /** Lets the next write or removal fail. */
   failWith(error: Error): void {
     this.#failure = error;
+  }
+
+  /** Lets the next write take effect and fail all the same, as a connection does that breaks before the answer. */
+  failLateWith(error: Error): void {
+    this.#lateFailure = error;
   }
 
   /** The text kept for a key. */
@@ -88,6 +94,9 @@ export class BytesDriver implements Driver {
     if (typeof condition === 'object' && (!current || version(current) !== condition.version)) return false;
     this.stored.set(key, value);
     this.written.push(Buffer.from(value).toString());
+    const failure = this.#lateFailure;
+    this.#lateFailure = undefined;
+    if (failure !== undefined) throw failure;
     return true;
   }
 
