@@ -53,8 +53,8 @@ export class BytesDriver implements Driver {
     return release;
   }
 
-  /** Lets the next write or removal fail. */
-  failWith(error: Error): void {
+  /** Lets the next write or removal fail; `undefined` takes that back. */
+  failWith(error: Error | undefined): void {
     this.#failure = error;
   }
 
