@@ -28,6 +28,7 @@ export type {
 } from './backend/options.js';
 export type { Codec } from './codecs/codec.js';
 export { type JsonOptions, json } from './codecs/json.js';
+export { type FilesOptions, files } from './drivers/files/files.js';
 export { type MemoryOptions, memory } from './drivers/memory.js';
 export * from './errors.js';
 export { type ClassDecorator, StoredIn } from './model/declare.js';
@@ -43,4 +44,5 @@ export { Store, type Values } from './model/store.js';
 export { TempStore, TempStoreMixin } from './model/temp-store.js';
 export { FieldType } from './model/types/field-type.js';
 export { types } from './model/types/index.js';
+export { type OpenOptions, openBackend } from './registry/open.js';
 export { encoded } from './wrappers/encoded.js';

@@ -15,6 +15,7 @@ import {
   checkIterable,
   checkKey,
   checkNamespace,
+  checkPair,
   checkPrefix,
   MAXIMUM_KEY_BYTES,
   toBytes,
@@ -124,7 +125,9 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     if (renewFor === undefined) return this.#run(operation, key, options, () => this.#driver.read(key));
     this.#need('touch', operation, 'renewFor');
     const length = toMilliseconds(renewFor, 'renewFor');
-    return this.#run(operation, key, options, () => operations.renew(this.#driver, key, this.#deadlineIn(length)));
+    return this.#run(operation, key, options, () =>
+      operations.renew(this.#driver, key, this.#deadlineIn(length, operation)),
+    );
   }
 
   /**
@@ -193,7 +196,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     this.#need('touch', 'touch');
     const length = ttl === null ? undefined : toMilliseconds(ttl, 'ttl');
     return this.#run('touch', key, options, () =>
-      operations.touch(this.#driver, key, length === undefined ? undefined : this.#deadlineIn(length)),
+      operations.touch(this.#driver, key, length === undefined ? undefined : this.#deadlineIn(length, 'touch')),
     );
   }
 
@@ -256,7 +259,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     const entries = await this.#run('getMany', undefined, options, () =>
       wanted.length === 0 ? [] : operations.readMany(this.#driver, wanted),
     );
-    return entries.map((entry) => entry?.value);
+    return entries.map((entry) => entry && this.#own(entry.value));
   }
 
   /**
@@ -266,7 +269,9 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   async setMany(entries: Iterable<readonly [string, Input<V>]>, options: ExpiryOptions = {}): Promise<void> {
     checkIterable(entries, 'setMany', 'entries');
     const stored = new Map<string, V>();
-    for (const [key, value] of entries) {
+    for (const entry of entries) {
+      checkPair(entry, 'setMany');
+      const [key, value] = entry;
       checkKey(key, 'setMany', this.#keyLimit);
       stored.set(key, this.#toStored(value, 'setMany', key));
     }
@@ -289,16 +294,33 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
    * @throws UnsupportedError where keys cannot be listed, and for `after` where they are not ordered
    */
   async *keys(options: ListOptions = {}): AsyncGenerator<string, void, undefined> {
-    for await (const batch of this.#list('keys', options, false)) for (const { key } of batch) yield key;
+    for await (const batch of this.#list('keys', options, false)) {
+      for (const { key } of batch) {
+        yield key;
+        options.signal?.throwIfAborted();
+      }
+    }
   }
 
   /** The keys with their values, streamed; see {@link Backend.keys}. */
   async *entries(options: ListOptions = {}): AsyncGenerator<[string, V], void, undefined> {
-    for await (const batch of this.#list('entries', options, true)) {
-      for (const { key, value, error } of batch) {
-        if (value !== undefined) yield [key, value];
+    for await (const batch of this.entryBatches(options)) {
+      for (const entry of batch) {
+        yield entry;
+        options.signal?.throwIfAborted();
+      }
+    }
+  }
+
+  /** The keys with their values in batches, as the engine gives them: faster than {@link Backend.entries} where there are many. */
+  async *entryBatches(options: ListOptions = {}): AsyncGenerator<[string, V][], void, undefined> {
+    for await (const listed of this.#list('entries', options, true)) {
+      const batch: [string, V][] = [];
+      for (const { key, value, error } of listed) {
+        if (value !== undefined) batch.push([key, this.#own(value)]);
         else if (error !== undefined) await this.#leaveOut(key, error);
       }
+      if (batch.length > 0) yield batch;
     }
   }
 
@@ -314,6 +336,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
 
   async #leaveOut(key: string, error: KeepsakeError): Promise<void> {
     const { onCorrupt = 'report', report = warn } = this.#options;
+    error.operation = 'entries';
+    error.key = key;
     if (onCorrupt === 'throw') throw error;
     if (onCorrupt === 'report') return report(error);
     const place = await this.#run('entries', key, undefined, () => this.#driver.setAside?.(key));
@@ -336,14 +360,20 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     const request = { prefix, after, limit: operations.PAGE_LIMIT, values };
     await this.#run(operation, undefined, { signal }, () => undefined);
     const batches = operations.stream(this.#driver, request)[Symbol.asyncIterator]();
+    let waiting = false;
     try {
       for (;;) {
+        waiting = true;
         const { done, value } = await this.#run(operation, undefined, { signal }, () => batches.next());
+        waiting = false;
         if (done) return;
         yield value;
       }
     } finally {
-      await batches.return?.();
+      const returning = batches.return?.();
+      // A page that was given up may never come, and what is suspended at it cannot return before.
+      if (waiting) returning?.catch(() => undefined);
+      else await returning;
     }
   }
 
@@ -456,8 +486,9 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   #explain(error: unknown, operation: string, key: string | undefined): unknown {
     if (error instanceof Thrown) return error.reason;
     if (error instanceof KeepsakeError) {
-      error.operation ??= operation;
-      error.key ??= key;
+      // What the driver says is about its own call, such as an update within an increment, or about a longer key.
+      error.operation = operation;
+      if (key !== undefined) error.key = key;
       return error;
     }
     if (isKeepsakeError(error)) return error;
@@ -471,6 +502,13 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
       throw new InvalidArgumentError(`${operation}: undefined cannot be stored; delete ${show(key)}, or store null`);
     }
     return (this.#bytes ? toBytes(value, operation, key) : value) as V;
+  }
+
+  /** Bytes that share no buffer with others. */
+  #own(value: V): V {
+    if (!this.#bytes) return value;
+    const bytes = value as Uint8Array;
+    return (bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)) as V;
   }
 
   #checkKeys(keys: Iterable<string>, operation: string): string[] {
@@ -487,8 +525,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     return (this.#driver.clock ?? Date.now)();
   }
 
-  #deadlineIn(length: number): number {
-    return Math.ceil(this.#now() + length);
+  #deadlineIn(length: number, operation: string): number {
+    return toTime(this.#now() + length, operation);
   }
 
   #deadline(
@@ -502,7 +540,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     }
     if (ttl === null) return undefined;
     const length = ttl === undefined ? this.#ttl : toMilliseconds(ttl, 'ttl');
-    return length === undefined ? undefined : toTime(this.#deadlineIn(length), operation);
+    return length === undefined ? undefined : this.#deadlineIn(length, operation);
   }
 
   #need(

@@ -51,12 +51,17 @@ export function checkNamespace(name: unknown): asserts name is string {
   );
 }
 
+/** The latest time that a Date holds, so that every engine may keep a deadline as one. */
+export const MAXIMUM_TIME = 8.64e15;
+
 /** The milliseconds of a deadline. */
 export function toTime(expiresAt: number | Date, operation: string): number {
   const time = Math.ceil(Number(expiresAt));
-  if ((typeof expiresAt !== 'number' && !(expiresAt instanceof Date)) || !Number.isSafeInteger(time)) {
+  // Written so that NaN is refused too.
+  const fits = Math.abs(time) <= MAXIMUM_TIME;
+  if (!fits || (typeof expiresAt !== 'number' && !(expiresAt instanceof Date))) {
     throw new OutOfRangeError(
-      `${operation}: expiresAt must be milliseconds since 1970 or a Date, and finite; got ${show(expiresAt)}`,
+      `${operation}: a deadline must be milliseconds since 1970, or a Date, within what a Date holds; got ${show(expiresAt)}`,
     );
   }
   return time;
@@ -80,6 +85,12 @@ export function checkCondition(condition: unknown, operation: string): asserts c
 export function checkIterable(items: unknown, operation: string, name: string): void {
   if (typeof items === 'object' && items !== null && Symbol.iterator in items) return;
   throw new InvalidArgumentError(`${operation}: ${name} must be an iterable, such as an array; got ${show(items)}`);
+}
+
+/** Checks that `entry` is a pair of key and value. */
+export function checkPair(entry: unknown, operation: string): void {
+  if (Array.isArray(entry) && entry.length === 2) return;
+  throw new InvalidArgumentError(`${operation}: an entry must be a pair [key, value]; got ${show(entry)}`);
 }
 
 /** The bytes of a value for a driver of bytes: text as UTF-8, `Uint8Array` as it is. */

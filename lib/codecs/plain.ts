@@ -25,7 +25,7 @@ const MAXIMUM_DEPTH = 1000;
 /**
  * A copy of `value` made of what JSON carries exactly.
  * @throws EncodeError for what would be lost or changed: undefined in an array, NaN, -0, functions, symbols, objects of classes,
- * holes, lone surrogates, cycles. Properties that are undefined are left out, and so are those that an array has beside its items.
+ * holes, lone surrogates, cycles. Properties that are undefined are left out, and what an array carries beside its items.
  */
 export function toPlain(value: unknown, options: PlainOptions): unknown {
   return copyOut(value, options, [], undefined);
@@ -88,8 +88,9 @@ function copyObject(value: object, options: PlainOptions, path: Path, above: Abo
   }
   const here: Above = { object: value, above, depth: (above?.depth ?? 0) + 1 };
   if (here.depth > MAXIMUM_DEPTH) throw refuse(value, `is more than ${MAXIMUM_DEPTH} levels deep`, options, path);
-  if (Array.isArray(value)) return copyArray(value, options, path, here);
   const prototype = Object.getPrototypeOf(value);
+  // Array.prototype is an array itself, in every realm; the prototype of a class that extends Array is none.
+  if (Array.isArray(value) && Array.isArray(prototype)) return copyArray(value, options, path, here);
   if (prototype === Object.prototype || prototype === null) return copyRecord(value, options, path, here);
   if (value instanceof Date && types.isDate(value)) {
     if (Number.isNaN(value.getTime())) throw refuse(value, 'is an invalid Date', options, path);
@@ -165,8 +166,7 @@ function untag(object: Record<string, unknown>, key: string): unknown {
         throw new TypeError(`$bigint ${show(form)} is no integer`);
       return BigInt(form);
     case '$bytes':
-      if (typeof form !== 'string' || !isBase64(form)) throw new TypeError(`$bytes ${show(form)} is no base64 text`);
-      return new Uint8Array(Buffer.from(form, 'base64'));
+      return bytesOf(form);
     case '$map':
       if (!Array.isArray(form) || !form.every((pair) => Array.isArray(pair) && pair.length === 2)) {
         throw new TypeError(`$map ${show(form)} is no array of pairs`);
@@ -183,9 +183,18 @@ function untag(object: Record<string, unknown>, key: string): unknown {
   return object;
 }
 
-/** Whether text is base64 as we write it. */
-export function isBase64(text: string): boolean {
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+function bytesOf(form: unknown): Uint8Array {
+  const bytes = fromBase64(form);
+  if (bytes === undefined) throw new TypeError(`$bytes ${show(form)} is no base64 text`);
+  return bytes;
+}
+
+/** The bytes of base64 text as we write it; `undefined` for anything else. */
+export function fromBase64(form: unknown): Uint8Array | undefined {
+  if (typeof form !== 'string') return undefined;
+  const bytes = Buffer.from(form, 'base64');
+  // Buffer passes over what is no base64, so that bytes would be missing.
+  return bytes.toString('base64') === form ? new Uint8Array(bytes) : undefined;
 }
 
 /** Sets an own property, `__proto__` too. */

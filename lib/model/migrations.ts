@@ -38,7 +38,6 @@ export function migrate(
   subject: { readonly what: string; readonly key: string; readonly path: string | undefined },
 ): Record<string, unknown> {
   const { $version: from = 0 } = data;
-  if (from === version) return data;
   const { key, path } = subject;
   const what = path === undefined ? subject.what : `${path}: ${subject.what}`;
   if (!Number.isSafeInteger(from) || (from as number) < 0) {

@@ -34,6 +34,9 @@ export interface ModelOptions {
   readonly concurrency?: 'last' | 'optimistic' | undefined;
 }
 
+/** Tells where a document is kept; asked only for messages. */
+type Where = (() => string | undefined) | undefined;
+
 /** A field of a class, ready to use. */
 interface ModelField {
   readonly name: string;
@@ -155,7 +158,10 @@ export class Model<T extends Store = Store> {
     for (const field of this.#defaults) if (object[field.name] === undefined) object[field.name] = field.makeDefault();
     const values = construction?.values;
     if (values !== undefined) {
-      for (const name of Object.keys(values)) if (values[name] !== undefined) object[name] = values[name];
+      for (const name in values) {
+        const value = values[name];
+        if (value !== undefined) object[name] = value;
+      }
     }
     for (const { type, name } of this.#contributing) type.contributeToInstance(store, name);
     if (construction === undefined || construction.activate) this.activate(store);
@@ -212,12 +218,8 @@ export class Model<T extends Store = Store> {
    * @param where what was read, for messages
    * @returns the names of fields that `dict` does not hold
    */
-  fromDict(store: Store, dict: Record<string, unknown>, session: boolean, where?: string): string[] {
-    const data = migrate(dict, this.version, this.#migrations, {
-      what: `${this.className} ${show(store.key)}`,
-      key: store.key,
-      path: where,
-    });
+  fromDict(store: Store, dict: Record<string, unknown>, session: boolean, where?: Where): string[] {
+    const data = (dict.$version ?? 0) === this.version ? dict : this.#migrate(store, dict, where);
     const object = store as unknown as Record<string, unknown>;
     const missing: string[] = [];
     const decoded: unknown[] = [];
@@ -264,8 +266,13 @@ export class Model<T extends Store = Store> {
     }
   }
 
+  #migrate(store: Store, dict: Record<string, unknown>, where: Where): Record<string, unknown> {
+    const what = `${this.className} ${show(store.key)}`;
+    return migrate(dict, this.version, this.#migrations, { what, key: store.key, path: where?.() });
+  }
+
   /** Builds an object from a document, not yet active. */
-  hydrate(key: string, document: Document, where: string | undefined): T {
+  hydrate(key: string, document: Document, where: Where): T {
     const store = this.createDetached(key);
     this.fromDict(store, document.data as Record<string, unknown>, false, where);
     stateOf(store).digest = document.digest;
@@ -273,7 +280,7 @@ export class Model<T extends Store = Store> {
   }
 
   /** Sets an object to what a document says; fields it does not hold get their default. */
-  refresh(store: T, document: Document, where: string | undefined): void {
+  refresh(store: T, document: Document, where: Where): void {
     const state = stateOf(store);
     const { rest } = state;
     state.rest = undefined;
@@ -304,7 +311,8 @@ export class Model<T extends Store = Store> {
     if (typeof values !== 'object' || values === null) {
       throw new InvalidArgumentError(`${this.className}.${operation}: values must be an object; got ${show(values)}`);
     }
-    this.checkNames(Object.keys(values), operation);
+    // The fastest way over an object's names in V8.
+    for (const name in values) if (!this.#byName.has(name)) this.checkNames([name], operation);
   }
 
   /**
@@ -326,13 +334,14 @@ export class Model<T extends Store = Store> {
     return new EncodeError(reason, { key: store.key, path: place, cause }, subject);
   }
 
-  #cannotDecode(store: Store, field: ModelField, error: unknown, where: string | undefined): Error {
+  #cannotDecode(store: Store, field: ModelField, error: unknown, where: Where): Error {
     if (error instanceof DeclarationError) return error;
     const { reason, place, cause } = within(field.name, error);
     const what = `${this.className} ${show(store.key)}: ${place}: ${reason}`;
-    return new CorruptDataError(where === undefined ? what : `${where}: ${what}. It is left as it is`, {
+    const path = where?.();
+    return new CorruptDataError(path === undefined ? what : `${path}: ${what}. It is left as it is`, {
       key: store.key,
-      path: where,
+      path,
       cause,
     });
   }

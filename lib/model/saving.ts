@@ -136,7 +136,7 @@ export async function reload<T extends Store>(model: Model<T>, store: T): Promis
     // What was read beside a save may be older than what is saved by now.
     if (state.writing !== undefined || state.digest !== digest) continue;
     if (document === undefined) state.digest = undefined;
-    else model.refresh(store, document, documents.locate(store.key));
+    else model.refresh(store, document, () => documents.locate(store.key));
     return document !== undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { isBase64 } from '../../codecs/plain.js';
+import { fromBase64 } from '../../codecs/plain.js';
 import { OwnType } from './field-type.js';
 import { misfit } from './misfit.js';
 
@@ -10,7 +10,8 @@ export class BytesType extends OwnType<Uint8Array> {
   }
 
   override decode(form: unknown): Uint8Array {
-    if (typeof form !== 'string' || !isBase64(form)) throw misfit(form, 'base64 text');
-    return new Uint8Array(Buffer.from(form, 'base64'));
+    const bytes = fromBase64(form);
+    if (bytes === undefined) throw misfit(form, 'base64 text');
+    return bytes;
   }
 }
