@@ -95,7 +95,7 @@ export const Field = Object.assign(field, {
   with: <T, D extends Literal | object = never>(
     type: FieldType<T>,
     options: Omit<FieldOptions<FieldType<T>, D>, 'type'> = {},
-  ): FieldDecorator<T, D> => field({ ...options, type }) as unknown as FieldDecorator<T, D>,
+  ): FieldDecorator<T, D> => field({ ...options, type: toFieldType(type) }) as unknown as FieldDecorator<T, D>,
 });
 
 const definitions = new WeakMap<object, FieldDefinition>();

@@ -25,6 +25,8 @@ interface Pending {
 export class StoreState {
   /** Names the text that was last read or written. */
   digest: string | undefined;
+  /** Names the text of a write that failed, and may have taken effect all the same. */
+  attempted: string | undefined;
   /** Keys of the file that no field claims. */
   rest: Record<string, unknown> | undefined;
   deleted = false;
@@ -88,17 +90,34 @@ async function write(model: Model, store: Store, state: StoreState, pending: Pen
   if (!state.deleted) await model.manager.removalOf(key);
   if (state.digest === document.digest && !options.force) return;
   const documents = await pending.documents;
-  if (state.digest === undefined && !options.overwrite) {
-    if (!(await setAbsent(documents, key, document))) throw duplicate(model, key);
-  } else if (model.optimistic && !options.overwrite) {
+  const { attempted } = state;
+  state.attempted = document.digest;
+  if (options.overwrite) {
+    await documents.set(key, document);
+  } else if (state.digest === undefined) {
+    const written = await setAbsent(documents, key, document);
+    if (!written && !(await isOwn(documents, key, attempted))) {
+      state.attempted = attempted;
+      throw duplicate(model, key);
+    }
+    if (!written) await documents.set(key, document);
+  } else if (model.optimistic) {
     await documents.update(key, (current) => {
       if (current?.digest === state.digest) return document;
+      if (current !== undefined && current.digest === attempted) return document;
+      state.attempted = attempted;
       throw conflict(model, key, current);
     });
   } else {
     await documents.set(key, document);
   }
+  state.attempted = undefined;
   state.digest = document.digest;
+}
+
+/** Whether what is saved is what an earlier save of this object tried to write. */
+async function isOwn(documents: Backend<Document>, key: string, attempted: string | undefined): Promise<boolean> {
+  return attempted !== undefined && (await documents.get(key))?.digest === attempted;
 }
 
 async function setAbsent(documents: Backend<Document>, key: string, document: Document): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Field, FieldType, Service, SessionField, Store, StoredIn, types } from 'keepsake';
-import { openForModels, refuses } from '../support/models.js';
+import { decorators, openForModels, refuses } from '../support/models.js';
 
 describe('fields', () => {
   let service: Service;
@@ -85,6 +85,21 @@ describe('fields', () => {
         'DeclarationError',
         /symbol|Symbol\(secret\)/,
       ));
+
+    it('is a private property, or one of a compiler that gives no metadata', async () => {
+      const decorate = Field() as unknown as (target: undefined, context: object) => void;
+      const context = { kind: 'field', name: '#secret', static: false, private: true, metadata: {} };
+      await refuses(
+        () => decorate(undefined, context),
+        'DeclarationError',
+        /#secret is private; fields must be public/,
+      );
+      await refuses(
+        () => decorate(undefined, { kind: 'field', name: 'name', static: false, private: false }),
+        'DeclarationError',
+        /gave no metadata for name/,
+      );
+    });
 
     it('is a method', () => {
       return refuses(
@@ -229,6 +244,29 @@ describe('fields', () => {
       expect(patient.fromDict({ before: '38.5 °C' }).before).to.equal(38.5);
       expect(patient.toDict({ session: true }).last).to.equal('36 °C');
     });
+  });
+
+  it('refuse to be made with no type by Field.with', () =>
+    refuses(() => Field.with(undefined as never), 'InvalidArgumentError', /type must be.*got undefined/));
+
+  it('read what people write by hand for the type that the legacy mode wrote down', async () => {
+    @StoredIn(service)
+    class User extends Store {
+      @Field() joined: Date = new Date(0);
+      @Field() tags: Set<string> = new Set();
+      @Field() points: bigint = 0n;
+      @Field() name: string = '';
+    }
+    const user = new User('x');
+    const own = user.toDict();
+    expect(own.joined).to.deep.equal({ $date: '1970-01-01T00:00:00.000Z' });
+    expect(user.fromDict(structuredClone(own)).toDict()).to.deep.equal(own);
+    user.fromDict({ joined: '1970-01-01T00:00:00.005Z', tags: ['a'], points: 5, name: '2026-01-01' });
+    expect(user.name).to.equal('2026-01-01');
+    const typed = { joined: new Date(5), tags: new Set(['a']), points: 5n };
+    const plain = { joined: '1970-01-01T00:00:00.005Z', tags: ['a'], points: 5 };
+    const { joined, tags, points } = user as unknown as typeof typed;
+    expect({ joined, tags, points }).to.deep.equal(decorators === 'legacy' ? typed : plain);
   });
 
   it('may share one definition among classes', () => {

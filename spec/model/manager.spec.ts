@@ -239,6 +239,19 @@ describe('managers', () => {
       expect(User.get('ann')).to.equal(undefined);
     });
 
+    it('gives nothing that was deleted while it read', async () => {
+      const ann = new User('ann');
+      await ann.save();
+      User.manager.removeActive(ann);
+      const release = driver.holdReads();
+      const loading = User.load('ann');
+      await new Promise((resolve) => setImmediate(resolve));
+      await User.manager.delete('ann');
+      release();
+      expect(await loading).to.equal(undefined);
+      expect(User.active().size).to.equal(0);
+    });
+
     it('waits for a delete, and gives the object again where that fails', async () => {
       const ann = new User('ann');
       await ann.save();

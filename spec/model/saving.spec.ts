@@ -111,6 +111,21 @@ describe('saving', () => {
     expect(driver.text('user:ann')).to.equal(text(2));
   });
 
+  it('that fails although it took effect is no duplicate of itself', async () => {
+    driver.failLateWith(new Error('connection lost'));
+    await refuses(() => user.save(), 'StorageError');
+    user.level = 1;
+    await user.save();
+    expect(driver.text('user:ann')).to.equal(text(1));
+    const other = new User('bob');
+    driver.failLateWith(new Error('connection lost'));
+    await refuses(() => other.save(), 'StorageError');
+    driver.put('user:bob', text(9));
+    await refuses(() => other.save(), 'DuplicateKeyError');
+    await refuses(() => other.save(), 'DuplicateKeyError');
+    expect(driver.text('user:bob')).to.equal(text(9));
+  });
+
   it('of what cannot be saved rejects, and the file stays', async () => {
     await user.save();
     user.odd = [Number.NaN];
@@ -211,6 +226,15 @@ describe('saving', () => {
       expect(driver.stored.size).to.equal(0);
     });
 
+    it('that fails although it took effect does not conflict with itself', async () => {
+      user.level = 1;
+      driver.failLateWith(new Error('connection lost'));
+      await refuses(() => user.save(), 'StorageError');
+      user.level = 2;
+      await user.save();
+      expect(driver.text('user:ann')).to.equal(text(2));
+    });
+
     it('replaces it with overwrite', async () => {
       driver.put('user:ann', text(9));
       user.level = 1;
@@ -262,15 +286,28 @@ describe('saving', () => {
       }
     });
 
-    it('beside a save sees what it writes', async () => {
+    it('that a save overtook reads again, so that object and file agree', async () => {
       await user.save();
-      user.level = 1;
+      const release = driver.holdReads();
       const loading = user.load();
-      const saving = user.save();
-      await Promise.all([loading, saving]);
+      await turn();
+      user.level = 1;
+      await user.save();
+      release();
+      expect(await loading).to.equal(true);
+      expect([user.level, driver.text('user:ann')]).to.deep.equal([1, text(1)]);
       user.level = 0;
       await user.save();
       expect(driver.text('user:ann')).to.equal(text(0));
+    });
+
+    it('waits for the saves before it', async () => {
+      const first = user.save();
+      user.level = 1;
+      const second = user.save();
+      expect(await user.load()).to.equal(true);
+      expect(user.level).to.equal(1);
+      await Promise.all([first, second]);
     });
   });
 

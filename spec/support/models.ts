@@ -25,7 +25,9 @@ export class BytesDriver implements Driver {
   removed = 0;
   closed = false;
   #failure: Error | undefined;
+  #lateFailure: Error | undefined;
   #gate: Promise<void> | undefined;
+  #readGate: Promise<void> | undefined;
 
   /** Lets every operation from now on wait; what it gives lets them go on. */
   hold(): () => void {
@@ -39,9 +41,26 @@ export class BytesDriver implements Driver {
     return release;
   }
 
-  /** Lets the next write or removal fail. */
-  failWith(error: Error): void {
+  /** Lets reads from now on answer late, with what was there when they began; what it gives lets them go on. */
+  holdReads(): () => void {
+    let release!: () => void;
+    this.#readGate = new Promise((resolve) => {
+      release = () => {
+        this.#readGate = undefined;
+        resolve();
+      };
+    });
+    return release;
+  }
+
+  /** Lets the next write or removal fail; `undefined` takes that back. */
+  failWith(error: Error | undefined): void {
     this.#failure = error;
+  }
+
+  /** Lets the next write take effect and fail all the same, as a connection does that breaks before the answer. */
+  failLateWith(error: Error): void {
+    this.#lateFailure = error;
   }
 
   /** The text kept for a key. */
@@ -63,6 +82,7 @@ export class BytesDriver implements Driver {
     this.reads++;
     const value = this.stored.get(key);
     await this.#gate;
+    await this.#readGate;
     return value && { value, version: version(value) };
   }
 
@@ -74,6 +94,9 @@ export class BytesDriver implements Driver {
     if (typeof condition === 'object' && (!current || version(current) !== condition.version)) return false;
     this.stored.set(key, value);
     this.written.push(Buffer.from(value).toString());
+    const failure = this.#lateFailure;
+    this.#lateFailure = undefined;
+    if (failure !== undefined) throw failure;
     return true;
   }
 
