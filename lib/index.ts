@@ -28,6 +28,7 @@ export type {
 } from './backend/options.js';
 export type { Codec } from './codecs/codec.js';
 export { type JsonOptions, json } from './codecs/json.js';
+export { type FilesOptions, files } from './drivers/files/files.js';
 export { type MemoryOptions, memory } from './drivers/memory.js';
 export * from './errors.js';
 export { type ClassDecorator, StoredIn } from './model/declare.js';

@@ -203,10 +203,12 @@ async function attempt<V>(
 ): Promise<{ done: boolean; entry: Entry<V> | undefined }> {
   const reading = driver.read(key);
   const entry = reading instanceof Promise ? await reading : reading;
+  // A driver may make the version when it is asked for, of bytes that the caller changes in place.
+  const version = entry?.version;
   const changing = change(entry);
   const changed = changing instanceof Promise ? await changing : changing;
   if (changed === undefined) return { done: true, entry };
-  const condition: Condition = entry?.version === undefined ? 'absent' : { version: entry.version };
+  const condition: Condition = version === undefined ? 'absent' : { version };
   const writing = driver.write(key, changed.value, changed.expiresAt, condition);
   const done = writing instanceof Promise ? await writing : writing;
   return { done, entry: changed };

@@ -1,0 +1,412 @@
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlink, unlinkSync, writeFileSync } from 'node:fs';
+import { sep } from 'node:path';
+import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
+import type { Clock } from '../../backend/duration.js';
+import { addToCounter, eachOf } from '../../backend/operations.js';
+import { Sweeper } from '../../backend/sweeper.js';
+import { KeepsakeError, StorageError } from '../../errors.js';
+import { codeOf, failure } from './failures.js';
+import { toFile } from './header.js';
+import type { Layout, Place } from './layout.js';
+import { Listing, wrongKey } from './listing.js';
+import type { Locks } from './locks.js';
+import { Queue } from './queue.js';
+import { type FileEntry, Reader } from './reader.js';
+import { Temporaries } from './temporaries.js';
+import { Slice, walk } from './walk.js';
+import { type Durability, MARKER, move, Writer } from './writer.js';
+
+/** What the driver is made of; checked. */
+export interface FilesParts {
+  readonly name: string;
+  readonly layout: Layout;
+  readonly durability: Durability;
+  readonly clock: Clock;
+  /** The folder of temporary files; beside each file if absent. */
+  readonly temporary: string | undefined;
+  /** The locks that keep processes apart; absent where there is one process. */
+  readonly locks: Locks | undefined;
+  readonly sweepEvery: number | undefined;
+  /** Checks what can be checked only on the disk. */
+  prepare(): void;
+}
+
+/** How many keys are removed at a time. */
+const BATCH = 1000;
+
+/** One file a key, in a folder. */
+export class FilesDriver implements Driver<Uint8Array> {
+  readonly capabilities: Capabilities;
+  readonly name: string;
+  readonly clock: Clock;
+  readonly #parts: FilesParts;
+  readonly #layout: Layout;
+  readonly #locks: Locks | undefined;
+  readonly #queue = new Queue();
+  readonly #temporaries = new Temporaries();
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  readonly #listing: Listing;
+  readonly #sweeper: Sweeper;
+  #sweeping: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(parts: FilesParts) {
+    const { name, layout, durability, clock, temporary, locks, sweepEvery } = parts;
+    const level = locks === undefined ? 'process' : 'storage';
+    this.capabilities = capabilities({
+      values: 'bytes',
+      conditionalSet: level,
+      conditionalDelete: level,
+      update: level,
+      increment: level,
+      touch: level,
+      persistent: true,
+      enumerable: true,
+    });
+    this.name = name;
+    this.clock = clock;
+    this.#parts = parts;
+    this.#layout = layout;
+    this.#locks = locks;
+    this.#reader = new Reader(layout.keysClash);
+    this.#writer = new Writer(layout, durability, this.#temporaries, temporary);
+    this.#listing = new Listing(layout, this.#reader, clock);
+    this.#sweeper = new Sweeper(sweepEvery, async () => (await this.#sweep()).left);
+  }
+
+  async open(): Promise<void> {
+    const { path } = this.#layout.root;
+    try {
+      mkdirSync(path, { recursive: true });
+    } catch (error) {
+      throw failure(error, 'make the folder', path);
+    }
+    this.#parts.prepare();
+    await this.#locks?.open();
+    // What expires may be there already.
+    this.#sweeper.arm();
+    // Nobody waits for this, and it can be done at the next start as well.
+    this.#sweeping = this.#sweepTemporaries().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#sweeper.stop();
+    await this.#sweeping;
+    await this.#queue.drain();
+    await this.#locks?.close();
+  }
+
+  async read(key: string): Promise<Entry<Uint8Array> | undefined> {
+    const place = this.#layout.place(key);
+    const entry = await this.#load(place, key);
+    if (entry === undefined || !this.#isExpired(entry)) return entry;
+    await this.#dropExpired(key, place);
+    return undefined;
+  }
+
+  write(
+    key: string,
+    value: Uint8Array,
+    expiresAt: number | undefined,
+    condition: Condition | undefined,
+  ): Promise<boolean> {
+    const place = this.#layout.place(key);
+    if (expiresAt !== undefined) this.#sweeper.arm();
+    if (condition === undefined) return this.#queue.replace(key, () => this.#put(place, key, value, expiresAt));
+    return this.#inTurn(key, async () => {
+      if (!this.#meets(await this.#live(place, key), condition)) return false;
+      await this.#store(place, key, value, expiresAt);
+      return true;
+    });
+  }
+
+  remove(key: string, condition: Condition | undefined): Promise<boolean> {
+    const place = this.#layout.place(key);
+    return this.#inTurn(key, async () => {
+      const entry = await this.#toRemove(place, key, condition);
+      if (entry === undefined) return false;
+      if (entry !== 'unread') {
+        if (this.#isExpired(entry)) {
+          await this.#unlink(place);
+          return false;
+        }
+        if (condition !== undefined && !this.#meets(entry, condition)) return false;
+      }
+      return this.#unlink(place);
+    });
+  }
+
+  scan(request: ScanRequest): Promise<Page<Uint8Array>> {
+    return this.#listing.page(request);
+  }
+
+  stream(request: Omit<ScanRequest, 'cursor'>): AsyncIterable<readonly ListedEntry<Uint8Array>[]> {
+    return this.#listing.stream(request);
+  }
+
+  async readMany(keys: readonly string[]): Promise<(Entry<Uint8Array> | undefined)[]> {
+    const slice = new Slice();
+    const entries: (Entry<Uint8Array> | undefined)[] = [];
+    for (const key of keys) {
+      if (slice.over) await slice.pause();
+      const place = this.#layout.place(key);
+      const entry = this.#checkKey(place, key, this.#reader.readNow(place.path));
+      if (entry === undefined || !this.#isExpired(entry)) {
+        entries.push(entry);
+      } else {
+        await this.#dropExpired(key, place);
+        entries.push(undefined);
+      }
+    }
+    return entries;
+  }
+
+  touch(key: string, expiresAt: number | undefined): Promise<boolean> {
+    const place = this.#layout.place(key);
+    if (expiresAt !== undefined) this.#sweeper.arm();
+    return this.#inTurn(key, async () => {
+      const entry = await this.#live(place, key);
+      if (entry === undefined) return false;
+      if (entry.expiresAt !== expiresAt) await this.#store(place, key, entry.value, expiresAt);
+      return true;
+    });
+  }
+
+  renew(key: string, expiresAt: number): Promise<Entry<Uint8Array> | undefined> {
+    const place = this.#layout.place(key);
+    return this.#inTurn(key, async () => {
+      const entry = await this.#live(place, key);
+      if (entry?.expiresAt === undefined || entry.expiresAt === expiresAt) return entry;
+      await this.#store(place, key, entry.value, expiresAt);
+      return entry.expiringAt(expiresAt);
+    });
+  }
+
+  increment(key: string, by: number, expiresAt: number | undefined): Promise<Counter> {
+    const place = this.#layout.place(key);
+    if (expiresAt !== undefined) this.#sweeper.arm();
+    return this.#inTurn(key, async () => {
+      const entry = await this.#live(place, key);
+      const value = addToCounter(entry?.value ?? 0, by, key);
+      const deadline = entry === undefined ? expiresAt : entry.expiresAt;
+      await this.#store(place, key, Buffer.from(String(value)), deadline);
+      return { value, expiresAt: deadline };
+    });
+  }
+
+  async clear(prefix: string): Promise<void> {
+    const slice = new Slice();
+    const folders: string[] = [];
+    let keys: string[] = [];
+    const removeAll = async () => {
+      await eachOf(keys, async (key) => {
+        const place = this.#layout.place(key);
+        await this.#inTurn(key, () => this.#unlink(place));
+      });
+      keys = [];
+    };
+    for (const { folder, dirent } of walk(this.#layout, prefix)) {
+      if (dirent === undefined) {
+        if (folder !== this.#layout.root && folder.prefix.startsWith(prefix)) folders.push(folder.path);
+      } else if (dirent.isFile()) {
+        const key = this.#readableKey(() => this.#listing.keyOf(folder, dirent));
+        if (key?.startsWith(prefix)) keys.push(key);
+      }
+      if (keys.length >= BATCH) await removeAll();
+      if (slice.over) await slice.pause();
+    }
+    await removeAll();
+    // The deepest first, so that a folder is empty when its turn comes.
+    for (const folder of folders.sort((a, b) => b.length - a.length)) {
+      this.#prune(folder);
+      if (slice.over) await slice.pause();
+    }
+  }
+
+  async sweep(): Promise<number> {
+    const { removed } = await this.#sweep();
+    return removed;
+  }
+
+  locate(key: string): string {
+    return this.#layout.place(key).path;
+  }
+
+  setAside(key: string): Promise<string | undefined> {
+    const place = this.#layout.place(key);
+    return this.#inTurn(key, async () => {
+      if (lstatSync(place.path, { throwIfNoEntry: false }) === undefined) return undefined;
+      // In the tree layout any name in the folder would be a key.
+      const { temporary } = this.#parts;
+      const name = place.path.slice(place.folder.length + 1);
+      for (let time = Math.trunc(this.clock()); ; time++) {
+        const aside = `${temporary ?? place.folder}${sep}${name}.corrupt-${time}`;
+        if (lstatSync(aside, { throwIfNoEntry: false }) !== undefined) continue;
+        try {
+          await move(place.path, aside);
+        } catch (error) {
+          throw failure(error, 'move aside', place.path, key);
+        }
+        return aside;
+      }
+    });
+  }
+
+  /** Runs `work` in its turn among all that is to be done for the key, here and, where the folder is shared, elsewhere. */
+  #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const locks = this.#locks;
+    return this.#queue.run(key, locks === undefined ? work : () => locks.hold(key, work));
+  }
+
+  async #put(place: Place, key: string, value: Uint8Array, expiresAt: number | undefined): Promise<boolean> {
+    const store = () => this.#store(place, key, value, expiresAt);
+    await (this.#locks === undefined ? store() : this.#locks.hold(key, store));
+    return true;
+  }
+
+  #store(place: Place, key: string, value: Uint8Array, expiresAt: number | undefined): Promise<void> {
+    const bytes = toFile(value, expiresAt, place.hashed ? key : undefined);
+    return this.#writer.write(place, key, bytes, expiresAt !== undefined && this.#layout.markers);
+  }
+
+  async #load(place: Place, key: string): Promise<FileEntry | undefined> {
+    return this.#checkKey(place, key, await this.#reader.read(place.path));
+  }
+
+  #checkKey(place: Place, key: string, entry: FileEntry | undefined): FileEntry | undefined {
+    if (entry !== undefined && entry.key !== (place.hashed ? key : undefined)) {
+      throw wrongKey(place.path, key, entry.key);
+    }
+    return entry;
+  }
+
+  /** What is there and has not expired. */
+  async #live(place: Place, key: string): Promise<FileEntry | undefined> {
+    const entry = await this.#load(place, key);
+    return entry === undefined || this.#isExpired(entry) ? undefined : entry;
+  }
+
+  /** What is to be removed: `'unread'` where it need not, or cannot, be read to know that it goes. */
+  async #toRemove(
+    place: Place,
+    key: string,
+    condition: Condition | undefined,
+  ): Promise<FileEntry | 'unread' | undefined> {
+    if (condition !== undefined && condition !== 'present') return this.#load(place, key);
+    try {
+      return await this.#load(place, key);
+    } catch (error) {
+      // Who deletes an entry that cannot be read asks for just that.
+      if (error instanceof KeepsakeError && error.code === 'KEEPSAKE_CORRUPT_DATA') return 'unread';
+      throw error;
+    }
+  }
+
+  #isExpired({ expiresAt }: { readonly expiresAt: number | undefined }): boolean {
+    return expiresAt !== undefined && this.clock() >= expiresAt;
+  }
+
+  #meets(entry: FileEntry | undefined, condition: Condition): boolean {
+    if (condition === 'absent') return entry === undefined;
+    return entry !== undefined && (condition === 'present' || entry.version === condition.version);
+  }
+
+  /**
+   * Removes an entry that a reader found expired, unless another one is there by then. A failure is nothing to the reader, and a lock that
+   * somebody holds is not waited for: they are writing a new entry.
+   */
+  async #dropExpired(key: string, place: Place): Promise<boolean> {
+    const locks = this.#locks;
+    const drop = async () => {
+      const entry = await this.#load(place, key);
+      return entry !== undefined && this.#isExpired(entry) && (await this.#unlink(place));
+    };
+    try {
+      return await this.#queue.run(key, locks === undefined ? drop : () => locks.hold(key, drop, 0));
+    } catch {
+      return false;
+    }
+  }
+
+  /** Deletes a file; whether it was there. */
+  async #unlink(place: Place): Promise<boolean> {
+    const { path } = place;
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return false;
+    if (!stats.isFile()) throw new StorageError(`cannot delete ${path}: it is no regular file`, { path });
+    const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => unlink(path, resolve));
+    if (failed === null) return true;
+    if (failed.code === 'ENOENT') return false;
+    throw failure(failed, 'delete', path);
+  }
+
+  /** Removes a folder that holds nothing, or only our marker. */
+  #prune(folder: string): void {
+    const marker = folder + sep + MARKER;
+    let marked = false;
+    try {
+      const names = readdirSync(folder);
+      if (names.length > 1 || (names.length === 1 && names[0] !== MARKER)) return;
+      marked = names.length === 1;
+      if (marked) unlinkSync(marker);
+      rmdirSync(folder);
+    } catch (error) {
+      // Somebody writes there: what they are about to write may have a deadline.
+      if (marked && codeOf(error) !== 'ENOENT') this.#readableKey(() => void writeFileSync(marker, ''));
+    }
+  }
+
+  #readableKey<T>(look: () => T): T | undefined {
+    try {
+      return look();
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #sweep(): Promise<{ removed: number; left: boolean }> {
+    const slice = new Slice();
+    let removed = 0;
+    let left = false;
+    let headers = false;
+    for (const { folder, dirent } of walk(this.#layout, '')) {
+      if (this.#closed) break;
+      if (dirent === undefined) {
+        headers = this.#listing.holdsDeadlines(folder);
+      } else if (dirent.isFile()) {
+        if (this.#parts.temporary === undefined) this.#temporaries.sweep(folder.path, dirent.name, this.clock());
+        const key = this.#readableKey(() => this.#listing.keyOf(folder, dirent));
+        const header =
+          key && this.#readableKey(() => headers && this.#reader.readHeaderNow(folder.path + sep + dirent.name));
+        if (key && header && header.expiresAt !== undefined) {
+          if (!this.#isExpired(header)) left = true;
+          else if (await this.#dropExpired(key, this.#layout.place(key))) removed++;
+        }
+      }
+      if (slice.over) await slice.pause();
+    }
+    if (this.#parts.temporary !== undefined) await this.#sweepTemporaries();
+    return { removed, left };
+  }
+
+  async #sweepTemporaries(): Promise<void> {
+    const slice = new Slice();
+    const { temporary } = this.#parts;
+    if (temporary !== undefined) {
+      for (const name of readdirSync(temporary)) {
+        this.#temporaries.sweep(temporary, name, this.clock());
+        if (slice.over) await slice.pause();
+      }
+      return;
+    }
+    await slice.pause();
+    for (const { folder, dirent } of walk(this.#layout, '')) {
+      if (this.#closed) return;
+      if (dirent?.isFile()) this.#temporaries.sweep(folder.path, dirent.name, this.clock());
+      if (slice.over) await slice.pause();
+    }
+  }
+}

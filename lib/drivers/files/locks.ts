@@ -1,0 +1,241 @@
+import { hash } from 'node:crypto';
+import {
+  closeSync,
+  fstatSync,
+  link,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlink,
+  utimes,
+  writeFileSync,
+} from 'node:fs';
+import { sep } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { LockedError, StorageError } from '../../errors.js';
+import { show } from '../../show.js';
+import { codeOf, failure } from './failures.js';
+import { isGone, newOwner, type Owner, parseOwner } from './owner.js';
+
+/** Times of {@link Locks}, in milliseconds. */
+export interface LockTimes {
+  /** How long a lock is waited for. */
+  readonly timeout: number;
+  /** How often an owner says that it lives. */
+  readonly heartbeatEvery?: number;
+  /** After how long a silence an owner whose process cannot be looked at is held for dead. */
+  readonly deadAfter?: number;
+  /** For how long that silence must have been watched, since the clocks of two hosts may differ. */
+  readonly watchedFor?: number;
+}
+
+/** What stands in a lock. */
+interface Holder {
+  readonly id: string;
+  /** Absent for a lock that cannot be read. */
+  readonly owner: Owner | undefined;
+  readonly heartbeat: number;
+}
+
+const OWNER = /^owner-[0-9a-f]{16}$/;
+const LOCK = /^[0-9a-f]{40}\.lock$/;
+const CLAIM = /^([0-9a-f]{40}\.lock(?:\.[0-9a-f]{16})*)\.([0-9a-f]{16})$/;
+const UNREADABLE = '0000000000000000';
+
+/**
+ * One lock a key, among all processes that use a folder.
+ *
+ * A lock is a hard link to a file that says who its owner is: so it is made whole, in one step, and the owner keeps all its locks alive by
+ * touching one file. The lock of a dead owner is taken over by whoever links the claim `<lock>.<id of the dead>` first: the claim is renamed over the lock
+ * if the lock still is that of the dead. Two who find the same dead owner cannot both have it, and neither can remove the lock of a third.
+ */
+export class Locks {
+  readonly #folder: string;
+  readonly #owner = newOwner();
+  readonly #ownPath: string;
+  readonly #times: Required<LockTimes>;
+  /** Since when owners whose process cannot be looked at have been silent. */
+  readonly #watched = new Map<string, { readonly heartbeat: number; readonly since: number }>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(folder: string, times: LockTimes) {
+    this.#folder = folder;
+    this.#ownPath = `${folder}${sep}owner-${this.#owner.id}`;
+    this.#times = { heartbeatEvery: 2000, deadAfter: 30_000, watchedFor: 5000, ...times };
+  }
+
+  /** Says who the owner of our locks is, and clears away what the dead left. */
+  async open(): Promise<void> {
+    this.#introduce();
+    this.#timer = setInterval(() => this.#beat(), this.#times.heartbeatEvery).unref();
+    await this.#clearAway();
+  }
+
+  /** Ends the ownership; no lock may be held any more. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await remove(this.#ownPath);
+  }
+
+  /**
+   * Runs `work` while holding the lock of a key. In one driver, only one may ask for a key at a time.
+   * @throws LockedError when the lock did not come free in time
+   */
+  async hold<T>(key: string, work: () => Promise<T>, timeout = this.#times.timeout): Promise<T> {
+    const lock = this.lockOf(key);
+    await this.#acquire(lock, key, timeout);
+    try {
+      return await work();
+    } finally {
+      await this.#release(lock);
+    }
+  }
+
+  /** The path of the lock of a key. */
+  lockOf(key: string): string {
+    return `${this.#folder}${sep}${hash('sha256', key, 'hex').slice(0, 40)}.lock`;
+  }
+
+  async #acquire(lock: string, key: string, timeout: number): Promise<void> {
+    const end = performance.now() + timeout;
+    for (let attempt = 0; ; attempt++) {
+      if (await this.#link(lock)) return;
+      const holder = look(lock);
+      if (holder !== undefined) {
+        // A link that was made although the answer was lost, as network file systems may do.
+        if (holder.id === this.#owner.id) return;
+        if (this.#isDead(holder, lock) && (await this.#takeOver(lock, holder.id))) return;
+      }
+      if (performance.now() >= end) {
+        const who = holder?.owner === undefined ? 'somebody' : `process ${holder.owner.pid} on ${holder.owner.host}`;
+        throw new LockedError(
+          `${show(key)} is locked by ${who}, and did not come free within ${timeout} ms (${lock})`,
+          {
+            key,
+            path: lock,
+          },
+        );
+      }
+      if (holder !== undefined || attempt > 0) await wait(1 + Math.random() * Math.min(49, 2 ** Math.min(attempt, 6)));
+    }
+  }
+
+  async #release(lock: string): Promise<void> {
+    // Who was held for dead, stopped for long, may find that another owner has the lock now.
+    if (look(lock)?.id === this.#owner.id) await remove(lock);
+  }
+
+  /** Whether the lock is ours now: no other link of that name was there. */
+  async #link(path: string): Promise<boolean> {
+    for (let attempt = 0; ; attempt++) {
+      const error = await new Promise<NodeJS.ErrnoException | null>((resolve) => link(this.#ownPath, path, resolve));
+      if (error === null) return true;
+      if (error.code === 'EEXIST' || error.code === 'EMLINK') return false;
+      if (error.code === 'ENOENT' && attempt < 3) {
+        // Somebody cleared our folder away.
+        this.#introduce();
+        continue;
+      }
+      if (error.code === 'EPERM' || error.code === 'ENOTSUP' || error.code === 'ENOSYS') {
+        const message = `cannot lock ${path}: the file system has no hard links, which shared: true needs`;
+        throw new StorageError(message, { path, cause: error });
+      }
+      throw failure(error, 'lock', path);
+    }
+  }
+
+  async #takeOver(path: string, dead: string): Promise<boolean> {
+    const claim = `${path}.${dead}`;
+    if (!(await this.#link(claim))) {
+      const holder = look(claim);
+      const ours = holder?.id === this.#owner.id;
+      if (
+        !ours &&
+        (holder === undefined || !this.#isDead(holder, claim) || !(await this.#takeOver(claim, holder.id)))
+      ) {
+        return false;
+      }
+    }
+    if (look(path)?.id === dead) {
+      try {
+        renameSync(claim, path);
+        return true;
+      } catch (error) {
+        throw failure(error, 'take over', path);
+      }
+    }
+    await remove(claim);
+    return false;
+  }
+
+  #isDead({ id, owner, heartbeat }: Holder, path: string): boolean {
+    if (owner !== undefined) {
+      const gone = isGone(owner);
+      if (gone !== undefined) return gone;
+    }
+    const name = owner === undefined ? path : id;
+    const watched = this.#watched.get(name);
+    const now = performance.now();
+    if (watched?.heartbeat !== heartbeat) {
+      this.#watched.set(name, { heartbeat, since: now });
+      return this.#times.watchedFor === 0 && Date.now() - heartbeat > this.#times.deadAfter;
+    }
+    return Date.now() - heartbeat > this.#times.deadAfter && now - watched.since >= this.#times.watchedFor;
+  }
+
+  #introduce(): void {
+    try {
+      mkdirSync(this.#folder, { recursive: true });
+      writeFileSync(this.#ownPath, JSON.stringify(this.#owner));
+    } catch (error) {
+      throw failure(error, 'write', this.#ownPath);
+    }
+  }
+
+  #beat(): void {
+    const now = Date.now() / 1000;
+    // A folder that vanished is made again when a lock is needed.
+    utimes(this.#ownPath, now, now, () => undefined);
+  }
+
+  /** Removes what owners left who are dead for sure: their files, their locks, and their claims to locks that others have by now. */
+  async #clearAway(): Promise<void> {
+    for (const name of readdirSync(this.#folder)) {
+      const path = this.#folder + sep + name;
+      if (!OWNER.test(name) && !LOCK.test(name) && !CLAIM.test(name)) continue;
+      const holder = look(path);
+      if (holder?.owner === undefined || !this.#isDead(holder, path)) continue;
+      if (LOCK.test(name)) {
+        if (await this.#takeOver(path, holder.id)) await this.#release(path);
+      } else if (OWNER.test(name)) {
+        await remove(path);
+      } else {
+        const [, lock, dead] = CLAIM.exec(name) ?? [];
+        // The id of a dead owner never comes back, so nobody can need the claim.
+        if (look(`${this.#folder}${sep}${lock}`)?.id !== dead) await remove(path);
+      }
+    }
+  }
+}
+
+/** Who holds a lock; `undefined` when it is free. */
+function look(path: string): Holder | undefined {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, 'r');
+    const owner = parseOwner(readFileSync(descriptor, 'utf8'));
+    return { id: owner?.id ?? UNREADABLE, owner, heartbeat: fstatSync(descriptor).mtimeMs };
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw failure(error, 'read the lock', path);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  const error = await new Promise<NodeJS.ErrnoException | null>((resolve) => unlink(path, resolve));
+  if (error !== null && error.code !== 'ENOENT') throw failure(error, 'delete', path);
+}

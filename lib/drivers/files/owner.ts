@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** Who holds a lock: an opened driver of a process. */
+export interface Owner {
+  readonly host: string;
+  /** The start of the system; empty where the system does not say. */
+  readonly boot: string;
+  /** Which processes the process id is known to; empty where the system does not say. */
+  readonly pidNamespace: string;
+  readonly pid: number;
+  /** When the process started, in the system's own terms; empty where the system does not say. */
+  readonly start: string;
+  /** Unlike that of any other driver. */
+  readonly id: string;
+}
+
+/** A new owner in this process. */
+export function newOwner(): Owner {
+  return { ...here(), pid: process.pid, start: startOf('self') ?? '', id: randomBytes(8).toString('hex') };
+}
+
+/**
+ * Whether the process of an owner is gone; `undefined` where that cannot be told from here, since it ran on another host, before the system
+ * started, or in another container.
+ */
+export function isGone(owner: Owner): boolean | undefined {
+  const { host, boot, pidNamespace } = here();
+  if (owner.host !== host || owner.boot !== boot || owner.pidNamespace !== pidNamespace) return undefined;
+  if (boot === '' || pidNamespace === '' || owner.start === '') return undefined;
+  return startOf(owner.pid) !== owner.start;
+}
+
+/** Reads what `newOwner` gave; `undefined` for what is no owner. */
+export function parseOwner(text: string): Owner | undefined {
+  try {
+    const owner: unknown = JSON.parse(text);
+    if (typeof owner !== 'object' || owner === null) return undefined;
+    const { host, boot, pidNamespace, pid, start, id } = owner as Record<string, unknown>;
+    if (typeof host !== 'string' || typeof boot !== 'string' || typeof pidNamespace !== 'string') return undefined;
+    if (typeof pid !== 'number' || typeof start !== 'string' || typeof id !== 'string') return undefined;
+    return /^[0-9a-f]{16}$/.test(id) ? { host, boot, pidNamespace, pid, start, id } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+let known: { readonly host: string; readonly boot: string; readonly pidNamespace: string } | undefined;
+
+function here(): { readonly host: string; readonly boot: string; readonly pidNamespace: string } {
+  known ??= {
+    host: hostname(),
+    boot: told(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()) ?? '',
+    pidNamespace: told(() => readlinkSync('/proc/self/ns/pid')) ?? '',
+  };
+  return known;
+}
+
+/** When a process started, in ticks since the system did; `undefined` if it is gone. */
+function startOf(pid: number | 'self'): string | undefined {
+  return told(() => {
+    // The name of the program, in brackets, may hold anything. The state follows, and 19 fields later the start.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    // A process that has ended stays as a zombie until its parent has asked for it.
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  });
+}
+
+function told<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
+  }
+}
