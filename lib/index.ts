@@ -44,4 +44,5 @@ export { Store, type Values } from './model/store.js';
 export { TempStore, TempStoreMixin } from './model/temp-store.js';
 export { FieldType } from './model/types/field-type.js';
 export { types } from './model/types/index.js';
+export { type OpenOptions, openBackend } from './registry/open.js';
 export { encoded } from './wrappers/encoded.js';

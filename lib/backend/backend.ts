@@ -15,6 +15,7 @@ import {
   checkIterable,
   checkKey,
   checkNamespace,
+  checkPair,
   checkPrefix,
   MAXIMUM_KEY_BYTES,
   toBytes,
@@ -266,7 +267,9 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   async setMany(entries: Iterable<readonly [string, Input<V>]>, options: ExpiryOptions = {}): Promise<void> {
     checkIterable(entries, 'setMany', 'entries');
     const stored = new Map<string, V>();
-    for (const [key, value] of entries) {
+    for (const entry of entries) {
+      checkPair(entry, 'setMany');
+      const [key, value] = entry;
       checkKey(key, 'setMany', this.#keyLimit);
       stored.set(key, this.#toStored(value, 'setMany', key));
     }
@@ -289,7 +292,12 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
    * @throws UnsupportedError where keys cannot be listed, and for `after` where they are not ordered
    */
   async *keys(options: ListOptions = {}): AsyncGenerator<string, void, undefined> {
-    for await (const batch of this.#list('keys', options, false)) for (const { key } of batch) yield key;
+    for await (const batch of this.#list('keys', options, false)) {
+      for (const { key } of batch) {
+        yield key;
+        options.signal?.throwIfAborted();
+      }
+    }
   }
 
   /** The keys with their values, streamed; see {@link Backend.keys}. */
@@ -298,6 +306,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
       for (const { key, value, error } of batch) {
         if (value !== undefined) yield [key, value];
         else if (error !== undefined) await this.#leaveOut(key, error);
+        options.signal?.throwIfAborted();
       }
     }
   }
@@ -314,6 +323,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
 
   async #leaveOut(key: string, error: KeepsakeError): Promise<void> {
     const { onCorrupt = 'report', report = warn } = this.#options;
+    error.operation = 'entries';
+    error.key = key;
     if (onCorrupt === 'throw') throw error;
     if (onCorrupt === 'report') return report(error);
     const place = await this.#run('entries', key, undefined, () => this.#driver.setAside?.(key));
@@ -336,14 +347,20 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     const request = { prefix, after, limit: operations.PAGE_LIMIT, values };
     await this.#run(operation, undefined, { signal }, () => undefined);
     const batches = operations.stream(this.#driver, request)[Symbol.asyncIterator]();
+    let waiting = false;
     try {
       for (;;) {
+        waiting = true;
         const { done, value } = await this.#run(operation, undefined, { signal }, () => batches.next());
+        waiting = false;
         if (done) return;
         yield value;
       }
     } finally {
-      await batches.return?.();
+      const returning = batches.return?.();
+      // A page that was given up may never come, and what is suspended at it cannot return before.
+      if (waiting) returning?.catch(() => undefined);
+      else await returning;
     }
   }
 
@@ -456,8 +473,9 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   #explain(error: unknown, operation: string, key: string | undefined): unknown {
     if (error instanceof Thrown) return error.reason;
     if (error instanceof KeepsakeError) {
-      error.operation ??= operation;
-      error.key ??= key;
+      // What the driver says is about its own call, such as an update within an increment, or about a longer key.
+      error.operation = operation;
+      if (key !== undefined) error.key = key;
       return error;
     }
     if (isKeepsakeError(error)) return error;

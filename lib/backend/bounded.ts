@@ -17,8 +17,13 @@ export async function bounded<T>(
   signal?.throwIfAborted();
   const pending = work();
   if (!(pending instanceof Promise) || (signal === undefined && timeout === undefined)) return pending;
+  if (signal?.aborted) {
+    // The work itself may abort it, before anybody can listen.
+    pending.catch(() => undefined);
+    throw signal.reason;
+  }
   return new Promise<T>((resolve, reject) => {
-    const abort = () => settle(() => reject(signal?.reason));
+    const ignoreSignal = onAbort(signal, () => settle(() => reject(signal?.reason)));
     const timer =
       timeout === undefined
         ? undefined
@@ -28,15 +33,48 @@ export async function bounded<T>(
           }, timeout);
     const settle = (how: () => void) => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      ignoreSignal();
       how();
     };
-    signal?.addEventListener('abort', abort, { once: true });
     pending.then(
       (value) => settle(() => resolve(value)),
       (error) => settle(() => reject(error)),
     );
   });
+}
+
+interface Listeners {
+  readonly callbacks: Set<() => void>;
+  readonly listener: () => void;
+}
+
+const listeners = new WeakMap<AbortSignal, Listeners>();
+
+/**
+ * Calls back when the signal is aborted, until the function it returns is called. All that wait for one signal share a listener: Node warns of a leak when
+ * there are more than ten.
+ */
+function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (signal === undefined) return () => undefined;
+  const { callbacks, listener } = listeners.get(signal) ?? listen(signal);
+  callbacks.add(callback);
+  return () => {
+    callbacks.delete(callback);
+    if (callbacks.size > 0) return;
+    signal.removeEventListener('abort', listener);
+    listeners.delete(signal);
+  };
+}
+
+function listen(signal: AbortSignal): Listeners {
+  const callbacks = new Set<() => void>();
+  const listener = () => {
+    for (const callback of [...callbacks]) callback();
+  };
+  const added = { callbacks, listener };
+  signal.addEventListener('abort', listener, { once: true });
+  listeners.set(signal, added);
+  return added;
 }
 
 /** Checks that `signal` is an `AbortSignal`, if it is there. */

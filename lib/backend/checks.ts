@@ -82,6 +82,12 @@ export function checkIterable(items: unknown, operation: string, name: string): 
   throw new InvalidArgumentError(`${operation}: ${name} must be an iterable, such as an array; got ${show(items)}`);
 }
 
+/** Checks that `entry` is a pair of key and value. */
+export function checkPair(entry: unknown, operation: string): void {
+  if (Array.isArray(entry) && entry.length === 2) return;
+  throw new InvalidArgumentError(`${operation}: an entry must be a pair [key, value]; got ${show(entry)}`);
+}
+
 /** The bytes of a value for a driver of bytes: text as UTF-8, `Uint8Array` as it is. */
 export function toBytes(value: unknown, operation: string, key: string): Uint8Array {
   if (value instanceof Uint8Array) return value;

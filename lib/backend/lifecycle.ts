@@ -16,7 +16,10 @@ export class Lifecycle {
   readonly #driver: Openable;
   readonly #inner: readonly Lifecycle[];
   readonly #ownsInner: boolean;
+  /** Whether operations may run; `false` again from the moment that `close` is called. */
   #open = false;
+  /** Whether the driver is open, and has to be closed. */
+  #opened = false;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -50,23 +53,24 @@ export class Lifecycle {
   }
 
   close(): Promise<void> {
+    this.#open = false;
     this.#closing ??= this.#stop();
     return this.#closing;
   }
 
   async #start(operation: string): Promise<void> {
     for (const one of this.#inner) await one.open(operation);
-    if (this.#open) return;
-    await this.#driver.open?.();
-    this.#open = true;
+    if (!this.#opened) await this.#driver.open?.();
+    this.#opened = true;
+    this.#open = this.#closing === undefined;
   }
 
   async #stop(): Promise<void> {
     await this.#opening?.catch(() => undefined);
-    if (this.#open) {
-      this.#open = false;
-      await this.#driver.close?.();
+    try {
+      if (this.#opened) await this.#driver.close?.();
+    } finally {
+      if (this.#ownsInner) for (const one of this.#inner) await one.close();
     }
-    if (this.#ownsInner) for (const one of this.#inner) await one.close();
   }
 }

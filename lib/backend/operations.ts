@@ -119,7 +119,7 @@ export async function increment<V>(
   const bytes = driver.capabilities.values === 'bytes';
   let sum = 0;
   const add = (entry: Entry<V> | undefined): Change<V> => {
-    sum = addToCounter(entry?.value ?? 0, by, key);
+    sum = addToCounter(entry === undefined ? 0 : entry.value, by, key);
     const value = bytes ? Buffer.from(String(sum)) : sum;
     return { value: value as V, expiresAt: entry === undefined ? expiresAt : entry.expiresAt };
   };

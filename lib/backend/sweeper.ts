@@ -6,6 +6,7 @@ export class Sweeper {
   readonly #every: number | undefined;
   readonly #sweep: () => Promise<boolean>;
   #timer: NodeJS.Timeout | undefined;
+  #sweeping = false;
   #stopped = false;
 
   /**
@@ -29,9 +30,13 @@ export class Sweeper {
   }
 
   async #run(): Promise<void> {
+    // What is stored while the sweep is under way may be where it has been already, so it has to set the timer again.
+    this.#timer = undefined;
+    if (this.#sweeping) return this.arm();
+    this.#sweeping = true;
     // A sweep that failed is tried again at the next turn; whoever reads the entry is told what is wrong.
     const more = await this.#sweep().catch(() => true);
-    this.#timer = undefined;
+    this.#sweeping = false;
     if (more) this.arm();
   }
 }

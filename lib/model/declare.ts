@@ -11,11 +11,11 @@ import { Service } from './service.js';
 import { Store } from './store.js';
 import { isTemporary } from './temp-store.js';
 
-/** A class whose manager, if it has one of its own, is one of its objects. */
-type WithManager<C> = C extends (abstract new (
-  ...args: never[]
-) => infer T extends Store)
-  ? { readonly manager: Manager<T> }
+/** Nothing more for a class whose manager is one for its objects, or for those of a base; an impossible demand for any other. */
+type WithManager<C> = C extends (abstract new (...args: never[]) => infer T) & { readonly manager: Manager<infer S> }
+  ? T extends S
+    ? unknown
+    : { readonly manager: Manager<T & Store> }
   : never;
 
 /** The decorator that {@link StoredIn} gives, for both modes. */

@@ -152,7 +152,10 @@ export class Model<T extends Store = Store> {
     for (const field of this.#defaults) if (object[field.name] === undefined) object[field.name] = field.makeDefault();
     const values = construction?.values;
     if (values !== undefined) {
-      for (const name of Object.keys(values)) if (values[name] !== undefined) object[name] = values[name];
+      for (const name in values) {
+        const value = values[name];
+        if (value !== undefined) object[name] = value;
+      }
     }
     for (const { type, name } of this.#contributing) type.contributeToInstance(store, name);
     if (construction === undefined || construction.activate) this.activate(store);
@@ -279,7 +282,8 @@ export class Model<T extends Store = Store> {
     if (typeof values !== 'object' || values === null) {
       throw new InvalidArgumentError(`${this.className}.${operation}: values must be an object; got ${show(values)}`);
     }
-    this.checkNames(Object.keys(values), operation);
+    // The fastest way over an object's names in V8.
+    for (const name in values) if (!this.#byName.has(name)) this.checkNames([name], operation);
   }
 
   /**

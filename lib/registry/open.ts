@@ -1,16 +1,107 @@
-import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backend/backend.js';
 import type { BackendOptions } from '../backend/options.js';
+import { type FilesOptions, files } from '../drivers/files/files.js';
 import { memory } from '../drivers/memory.js';
 import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 
-/** What {@link openBackend} takes beside the URL, for what its query does not say. */
+/** What {@link openBackend} takes beside the place; the URL's query goes before. */
 export interface OpenOptions extends BackendOptions {
   /** The extension of files; `'.bin'` by default. */
   readonly extension?: string | undefined;
 }
-export async function openBackend<V = Uint8Array>(place: string, options: OpenOptions = {}): Promise<Backend<V>> {
-  if (place === 'memory:') return memory<V>(options).open();
-  throw new InvalidArgumentError(`${show(place)} ${resolve('.')}`);
+
+type Opener = (rest: string, query: URLSearchParams, options: OpenOptions) => Backend<never>;
+
+const schemes: ReadonlyMap<string, Opener> = new Map([
+  ['memory', openMemory],
+  ['file', openFiles],
+]);
+
+/**
+ * Opens the backend that a folder or URL names.
+ *
+ * | place | backend |
+ * |---|---|
+ * | `./data`, `/var/lib/app`, `C:\data` | `files('./data')` |
+ * | `file:./data?durability=none&shared=true` | `files`; also `extension`, `layout`, `temporary`, `ttl` |
+ * | `memory:?max=1000` | `memory`; also `maxBytes`, `ttl` |
+ *
+ * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
+ */
+export async function openBackend<V = Uint8Array>(place: string | URL, options: OpenOptions = {}): Promise<Backend<V>> {
+  const text = String(place);
+  if (text === '') throw new InvalidArgumentError('openBackend: a folder or URL is expected; got ""');
+  // A scheme of one letter is a drive of Windows.
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(text)?.[1]?.toLowerCase();
+  const backend = scheme === undefined ? files(text, options) : openUrl(text, scheme, options);
+  return (await backend.open()) as unknown as Backend<V>;
+}
+
+function openUrl(url: string, scheme: string, options: OpenOptions): Backend<never> | Backend {
+  const opener = schemes.get(scheme);
+  if (opener === undefined) {
+    const known = [...schemes.keys()].map((name) => `${name}:`).join(', ');
+    throw new InvalidArgumentError(
+      `${show(url)}: there is no scheme ${show(`${scheme}:`)}; there are ${known}, and a folder`,
+    );
+  }
+  const at = url.indexOf('?');
+  const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+  return opener(at < 0 ? url : url.slice(0, at), query, options);
+}
+
+function openMemory(url: string, query: URLSearchParams, options: OpenOptions): Backend<never> {
+  if (!/^memory:(\/\/)?$/.test(url)) throw new InvalidArgumentError(`${show(url)}: memory: has no path`);
+  const given = read(url, query, { max: toNumber, maxBytes: toNumber, ttl: toText });
+  return memory({ ...options, ...given }) as unknown as Backend<never>;
+}
+
+function openFiles(url: string, query: URLSearchParams, options: OpenOptions): Backend<never> {
+  const folder = url.startsWith('file://') ? fileURLToPath(url) : decodeURIComponent(url.slice('file:'.length));
+  if (folder === '') throw new InvalidArgumentError(`${show(url)} names no folder; write file:./data`);
+  const known = {
+    extension: toText,
+    layout: toText,
+    durability: toText,
+    temporary: toText,
+    ttl: toText,
+    shared: toBoolean,
+  };
+  return files(folder, { ...options, ...read(url, query, known) } as FilesOptions) as unknown as Backend<never>;
+}
+
+type Reader = (text: string, name: string) => unknown;
+
+function read(
+  url: string,
+  query: URLSearchParams,
+  known: { readonly [name: string]: Reader },
+): { [name: string]: unknown } {
+  const given: { [name: string]: unknown } = {};
+  for (const [name, text] of query) {
+    const reader = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (reader === undefined) {
+      throw new InvalidArgumentError(
+        `${show(url)}: there is no option ${show(name)}; there are ${Object.keys(known).join(', ')}`,
+      );
+    }
+    given[name] = reader(text, name);
+  }
+  return given;
+}
+
+function toText(text: string): string {
+  return text;
+}
+
+function toNumber(text: string, name: string): number {
+  if (/^[0-9]+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`${name} must be a whole number; got ${show(text)}`);
+}
+
+function toBoolean(text: string, name: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new InvalidArgumentError(`${name} must be true or false; got ${show(text)}`);
 }

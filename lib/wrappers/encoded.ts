@@ -107,10 +107,13 @@ class EncodedDriver<T, S> implements Driver<T> {
   }
 
   async increment(key: string, by: number, expiresAt: number | undefined): Promise<Counter> {
-    if (this.#codec.decimalIntegers) return operations.increment(this.#inner, key, by, expiresAt);
+    // An engine of objects counts in numbers, which the codec could not decode.
+    if (this.#codec.decimalIntegers && this.#inner.capabilities.values === 'bytes') {
+      return operations.increment(this.#inner, key, by, expiresAt);
+    }
     let sum = 0;
     const stored = await this.update(key, (entry) => {
-      sum = operations.addToCounter(entry?.value ?? 0, by, key);
+      sum = operations.addToCounter(entry === undefined ? 0 : entry.value, by, key);
       return { value: sum as T, expiresAt: entry === undefined ? expiresAt : entry.expiresAt };
     });
     return { value: sum, expiresAt: stored?.expiresAt };

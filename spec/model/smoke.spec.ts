@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Field, Manager, memory, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
+import { Field, Manager, memory, type Ref, Service, SessionField, Store, StoredIn, types } from 'keepsake';
 
 const service = new Service({ backend: memory() });
 

@@ -1,0 +1,2 @@
+export { contract } from './contract.js';
+export type { ContractOptions, ManualClock } from './options.js';

@@ -1,0 +1,71 @@
+// Packs the project, installs the tarball in an empty project as a user would, and uses it: as an ES module, by require(), and from
+// TypeScript with skipLibCheck off.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const project = mkdtempSync(join(tmpdir(), 'keepsake-package-'));
+const run = (command, ...args) => execFileSync(command, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+const source = `
+const folder = process.argv[2];
+const service = new Service({ backend: folder });
+const User = service.register(class User extends Store { name = ''; }, { fields: { name: Field() } });
+User.create('ann', { name: 'Ann' }).save()
+  .then(() => service.close())
+  .then(() => openBackend(folder, { extension: '.json' }))
+  .then((backend) => backend.get('user:ann').then((bytes) => console.log(JSON.parse(new TextDecoder().decode(bytes)).name)));
+`;
+const typed = `
+import { Field, files, json, encoded, memory, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
+import { contract } from 'keepsake/testing';
+
+const service = new Service({ backend: memory() });
+
+@StoredIn(service)
+export class User extends Store {
+  @Field() name = '';
+  @Field({ type: types.set(types.bigint) }) badges = new Set<bigint>();
+  @Field({ type: types.ref(() => User) }) mentor?: Ref<User>;
+  @SessionField() client?: object;
+}
+
+export const ann: User = User.create('ann', { name: 'Ann' });
+export const scores = encoded(files('scores'), json<{ points: number }>());
+export { contract };
+`;
+
+try {
+  const { version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const packed = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const [{ filename, files, size, unpackedSize }] = Array.isArray(packed) ? packed : Object.values(packed);
+  const allowed = /^(dist\/|lib\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/;
+  const foreign = files.map(({ path }) => path).filter((path) => !allowed.test(path));
+  if (foreign.length > 0) throw new Error(`the tarball holds ${foreign.join(', ')}`);
+  console.log(`keepsake ${version}: ${files.length} files, ${size} bytes packed, ${unpackedSize} unpacked, ${Object.keys(dependencies).length} dependencies`);
+
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true }));
+  const typescript = ['typescript', 'typescript-5.9'].map((name) => `${name}@file:${join(root, 'node_modules', name)}`);
+  run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', join(project, filename), '@types/node@20', ...typescript);
+  writeFileSync(join(project, 'module.mjs'), `import { Field, openBackend, Service, Store } from 'keepsake';${source}`);
+  writeFileSync(join(project, 'common.cjs'), `const { Field, openBackend, Service, Store } = require('keepsake');${source}`);
+  for (const file of ['module.mjs', 'common.cjs']) {
+    const printed = run(process.execPath, file, join(project, file.slice(0, -4))).trim();
+    if (printed !== 'Ann') throw new Error(`${file} printed ${printed}`);
+    console.log(`${file} works`);
+  }
+
+  writeFileSync(join(project, 'typed.mts'), typed);
+  for (const compiler of ['typescript', 'typescript-5.9']) {
+    for (const mode of [[], ['--experimentalDecorators', '--emitDecoratorMetadata']]) {
+      const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+      run(process.execPath, join(root, 'node_modules', compiler, 'bin', 'tsc'), ...options, ...mode, 'typed.mts');
+      console.log(`${compiler} ${mode.length > 0 ? 'legacy' : 'standard'} decorators: types are right`);
+    }
+  }
+} finally {
+  rmSync(project, { recursive: true, force: true });
+}
