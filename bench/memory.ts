@@ -150,7 +150,7 @@ const speed = (measured: ReadonlyMap<string, Measurement>, other: string): numbe
 
 printTable(
   `Memory: ${KEYS.length.toLocaleString('en-GB')} keys, each operation awaited, nanoseconds`,
-  ['', 'get', 'set', 'keepsake is as fast: get', 'set'],
+  ['', 'get', 'set', 'keepsake to it: get', 'set'],
   subjects.map(({ name }) => [
     name,
     short(of(gets, name).time),
