@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const project = mkdtempSync(join(tmpdir(), 'keepsake-package-'));
-const run = (command, ...args) => execFileSync(command, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+const run = (command, ...args) =>
+  execFileSync(command, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 
 const source = `
 const folder = process.argv[2];
@@ -40,18 +41,39 @@ export { contract };
 
 try {
   const { version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const packed = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const packed = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--pack-destination', project], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  );
   const [{ filename, files, size, unpackedSize }] = Array.isArray(packed) ? packed : Object.values(packed);
   const allowed = /^(dist\/|lib\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/;
   const foreign = files.map(({ path }) => path).filter((path) => !allowed.test(path));
   if (foreign.length > 0) throw new Error(`the tarball holds ${foreign.join(', ')}`);
-  console.log(`keepsake ${version}: ${files.length} files, ${size} bytes packed, ${unpackedSize} unpacked, ${Object.keys(dependencies).length} dependencies`);
+  console.log(
+    `keepsake ${version}: ${files.length} files, ${size} bytes packed, ${unpackedSize} unpacked, ${Object.keys(dependencies).length} dependencies`,
+  );
 
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true }));
   const typescript = ['typescript', 'typescript-5.9'].map((name) => `${name}@file:${join(root, 'node_modules', name)}`);
-  run('npm', 'install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', join(project, filename), '@types/node@20', ...typescript);
+  run(
+    'npm',
+    'install',
+    '--silent',
+    '--no-audit',
+    '--no-fund',
+    '--prefer-offline',
+    join(project, filename),
+    '@types/node@20',
+    ...typescript,
+  );
   writeFileSync(join(project, 'module.mjs'), `import { Field, openBackend, Service, Store } from 'keepsake';${source}`);
-  writeFileSync(join(project, 'common.cjs'), `const { Field, openBackend, Service, Store } = require('keepsake');${source}`);
+  writeFileSync(
+    join(project, 'common.cjs'),
+    `const { Field, openBackend, Service, Store } = require('keepsake');${source}`,
+  );
   for (const file of ['module.mjs', 'common.cjs']) {
     const printed = run(process.execPath, file, join(project, file.slice(0, -4))).trim();
     if (printed !== 'Ann') throw new Error(`${file} printed ${printed}`);
@@ -61,7 +83,18 @@ try {
   writeFileSync(join(project, 'typed.mts'), typed);
   for (const compiler of ['typescript', 'typescript-5.9']) {
     for (const mode of [[], ['--experimentalDecorators', '--emitDecoratorMetadata']]) {
-      const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+      const options = [
+        '--noEmit',
+        '--strict',
+        '--skipLibCheck',
+        'false',
+        '--module',
+        'nodenext',
+        '--target',
+        'es2022',
+        '--types',
+        'node',
+      ];
       run(process.execPath, join(root, 'node_modules', compiler, 'bin', 'tsc'), ...options, ...mode, 'typed.mts');
       console.log(`${compiler} ${mode.length > 0 ? 'legacy' : 'standard'} decorators: types are right`);
     }

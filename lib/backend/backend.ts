@@ -125,7 +125,9 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     if (renewFor === undefined) return this.#run(operation, key, options, () => this.#driver.read(key));
     this.#need('touch', operation, 'renewFor');
     const length = toMilliseconds(renewFor, 'renewFor');
-    return this.#run(operation, key, options, () => operations.renew(this.#driver, key, this.#deadlineIn(length)));
+    return this.#run(operation, key, options, () =>
+      operations.renew(this.#driver, key, this.#deadlineIn(length, operation)),
+    );
   }
 
   /**
@@ -194,7 +196,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     this.#need('touch', 'touch');
     const length = ttl === null ? undefined : toMilliseconds(ttl, 'ttl');
     return this.#run('touch', key, options, () =>
-      operations.touch(this.#driver, key, length === undefined ? undefined : this.#deadlineIn(length)),
+      operations.touch(this.#driver, key, length === undefined ? undefined : this.#deadlineIn(length, 'touch')),
     );
   }
 
@@ -257,7 +259,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     const entries = await this.#run('getMany', undefined, options, () =>
       wanted.length === 0 ? [] : operations.readMany(this.#driver, wanted),
     );
-    return entries.map((entry) => entry?.value);
+    return entries.map((entry) => entry && this.#own(entry.value));
   }
 
   /**
@@ -302,12 +304,23 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
 
   /** The keys with their values, streamed; see {@link Backend.keys}. */
   async *entries(options: ListOptions = {}): AsyncGenerator<[string, V], void, undefined> {
-    for await (const batch of this.#list('entries', options, true)) {
-      for (const { key, value, error } of batch) {
-        if (value !== undefined) yield [key, value];
-        else if (error !== undefined) await this.#leaveOut(key, error);
+    for await (const batch of this.entryBatches(options)) {
+      for (const entry of batch) {
+        yield entry;
         options.signal?.throwIfAborted();
       }
+    }
+  }
+
+  /** The keys with their values in batches, as the engine gives them: faster than {@link Backend.entries} where there are many. */
+  async *entryBatches(options: ListOptions = {}): AsyncGenerator<[string, V][], void, undefined> {
+    for await (const listed of this.#list('entries', options, true)) {
+      const batch: [string, V][] = [];
+      for (const { key, value, error } of listed) {
+        if (value !== undefined) batch.push([key, this.#own(value)]);
+        else if (error !== undefined) await this.#leaveOut(key, error);
+      }
+      if (batch.length > 0) yield batch;
     }
   }
 
@@ -491,6 +504,13 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     return (this.#bytes ? toBytes(value, operation, key) : value) as V;
   }
 
+  /** Bytes that share no buffer with others. */
+  #own(value: V): V {
+    if (!this.#bytes) return value;
+    const bytes = value as Uint8Array;
+    return (bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)) as V;
+  }
+
   #checkKeys(keys: Iterable<string>, operation: string): string[] {
     checkIterable(keys, operation, 'keys');
     const checked: string[] = [];
@@ -505,8 +525,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     return (this.#driver.clock ?? Date.now)();
   }
 
-  #deadlineIn(length: number): number {
-    return Math.ceil(this.#now() + length);
+  #deadlineIn(length: number, operation: string): number {
+    return toTime(this.#now() + length, operation);
   }
 
   #deadline(
@@ -520,7 +540,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     }
     if (ttl === null) return undefined;
     const length = ttl === undefined ? this.#ttl : toMilliseconds(ttl, 'ttl');
-    return length === undefined ? undefined : toTime(this.#deadlineIn(length), operation);
+    return length === undefined ? undefined : this.#deadlineIn(length, operation);
   }
 
   #need(

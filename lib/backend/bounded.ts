@@ -59,8 +59,8 @@ function onAbort(signal: AbortSignal | undefined, callback: () => void): () => v
   const { callbacks, listener } = listeners.get(signal) ?? listen(signal);
   callbacks.add(callback);
   return () => {
-    callbacks.delete(callback);
-    if (callbacks.size > 0) return;
+    // Called again when work that was given up ends after all, when the signal may have another listener.
+    if (!callbacks.delete(callback) || callbacks.size > 0) return;
     signal.removeEventListener('abort', listener);
     listeners.delete(signal);
   };

@@ -51,12 +51,17 @@ export function checkNamespace(name: unknown): asserts name is string {
   );
 }
 
+/** The latest time that a Date holds, so that every engine may keep a deadline as one. */
+export const MAXIMUM_TIME = 8.64e15;
+
 /** The milliseconds of a deadline. */
 export function toTime(expiresAt: number | Date, operation: string): number {
   const time = Math.ceil(Number(expiresAt));
-  if ((typeof expiresAt !== 'number' && !(expiresAt instanceof Date)) || !Number.isSafeInteger(time)) {
+  // Written so that NaN is refused too.
+  const fits = Math.abs(time) <= MAXIMUM_TIME;
+  if (!fits || (typeof expiresAt !== 'number' && !(expiresAt instanceof Date))) {
     throw new OutOfRangeError(
-      `${operation}: expiresAt must be milliseconds since 1970 or a Date, and finite; got ${show(expiresAt)}`,
+      `${operation}: a deadline must be milliseconds since 1970, or a Date, within what a Date holds; got ${show(expiresAt)}`,
     );
   }
   return time;

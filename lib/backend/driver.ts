@@ -17,6 +17,7 @@ export interface Entry<V> {
 /** An entry met while listing. `value` is there when values were asked for. */
 export interface ListedEntry<V> {
   readonly key: string;
+  /** Bytes may be a view on a buffer that holds others' too, here and in `readMany`: the backend gives out copies. */
   readonly value?: V | undefined;
   /** Why there is no value, where the entry is there but cannot be read. */
   readonly error?: KeepsakeError | undefined;

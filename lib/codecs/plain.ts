@@ -25,7 +25,7 @@ const MAXIMUM_DEPTH = 1000;
 /**
  * A copy of `value` made of what JSON carries exactly.
  * @throws EncodeError for what would be lost or changed: undefined in an array, NaN, -0, functions, symbols, objects of classes,
- * holes, extra properties, lone surrogates, cycles. Properties that are undefined are left out.
+ * holes, lone surrogates, cycles. Properties that are undefined are left out, and what an array carries beside its items.
  */
 export function toPlain(value: unknown, options: PlainOptions): unknown {
   return copyOut(value, options, [], undefined);
@@ -88,8 +88,9 @@ function copyObject(value: object, options: PlainOptions, path: Path, above: Abo
   }
   const here: Above = { object: value, above, depth: (above?.depth ?? 0) + 1 };
   if (here.depth > MAXIMUM_DEPTH) throw refuse(value, `is more than ${MAXIMUM_DEPTH} levels deep`, options, path);
-  if (Array.isArray(value)) return copyArray(value, options, path, here);
   const prototype = Object.getPrototypeOf(value);
+  // Array.prototype is an array itself, in every realm; the prototype of a class that extends Array is none.
+  if (Array.isArray(value) && Array.isArray(prototype)) return copyArray(value, options, path, here);
   if (prototype === Object.prototype || prototype === null) return copyRecord(value, options, path, here);
   if (value instanceof Date && types.isDate(value)) {
     if (Number.isNaN(value.getTime())) throw refuse(value, 'is an invalid Date', options, path);
@@ -165,8 +166,7 @@ function untag(object: Record<string, unknown>, key: string): unknown {
         throw new TypeError(`$bigint ${show(form)} is no integer`);
       return BigInt(form);
     case '$bytes':
-      if (typeof form !== 'string') throw new TypeError(`$bytes ${show(form)} is no base64 text`);
-      return new Uint8Array(Buffer.from(form, 'base64'));
+      return fromBase64(form);
     case '$map':
       if (!Array.isArray(form) || !form.every((pair) => Array.isArray(pair) && pair.length === 2)) {
         throw new TypeError(`$map ${show(form)} is no array of pairs`);
@@ -181,6 +181,13 @@ function untag(object: Record<string, unknown>, key: string): unknown {
     put(object, key.slice(1), form);
   }
   return object;
+}
+
+function fromBase64(form: unknown): Uint8Array {
+  const bytes = Buffer.from(typeof form === 'string' ? form : '', 'base64');
+  // Buffer passes over what is no base64, so that bytes would be missing.
+  if (bytes.toString('base64') !== form) throw new TypeError(`$bytes ${show(form)} is no base64 text`);
+  return new Uint8Array(bytes);
 }
 
 /** Sets an own property, `__proto__` too. */

@@ -175,8 +175,13 @@ class MemoryDriver<V> implements Driver<V> {
     let removed = 0;
     let left = false;
     let seen = 0;
-    for (const [key, stored] of this.#entries.entries()) {
+    const newest = this.#last;
+    // The order of an LRUCache changes with every use, so what is swept is what it holds now.
+    const entries = this.#entries instanceof LRUCache ? [...this.#entries.entries()] : this.#entries.entries();
+    for (const [key, stored] of entries) {
       if (++seen % BATCH === 0) await setImmediate();
+      // What has been added meanwhile is for the next sweep; otherwise this one might never end.
+      if (stored.order > newest) return { removed, left: true };
       if (stored.expiresAt === undefined) continue;
       if (isExpired(stored, this.clock())) {
         // The entry may be another one since the pause.

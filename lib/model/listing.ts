@@ -8,19 +8,16 @@ export type FindQuery<T extends Store> = ((store: T) => boolean) | Readonly<Valu
  * before.
  */
 export class Listing<Item, All> implements PromiseLike<All>, AsyncIterable<Item> {
-  readonly #items: () => AsyncGenerator<Item, void, undefined>;
-  readonly #gather: (items: AsyncIterable<Item>) => Promise<All>;
+  readonly #batches: () => AsyncIterable<Item[]>;
+  readonly #gather: (batches: AsyncIterable<Item[]>) => Promise<All>;
 
-  constructor(
-    items: () => AsyncGenerator<Item, void, undefined>,
-    gather: (items: AsyncIterable<Item>) => Promise<All>,
-  ) {
-    this.#items = items;
+  constructor(batches: () => AsyncIterable<Item[]>, gather: (batches: AsyncIterable<Item[]>) => Promise<All>) {
+    this.#batches = batches;
     this.#gather = gather;
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
-    return this.#items();
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    for await (const batch of this.#batches()) yield* batch;
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a listing is there to be awaited
@@ -28,20 +25,20 @@ export class Listing<Item, All> implements PromiseLike<All>, AsyncIterable<Item>
     onFulfilled?: ((all: All) => Result | PromiseLike<Result>) | null,
     onRejected?: ((reason: unknown) => Failure | PromiseLike<Failure>) | null,
   ): Promise<Result | Failure> {
-    return this.#gather(this.#items()).then(onFulfilled, onRejected);
+    return this.#gather(this.#batches()).then(onFulfilled, onRejected);
   }
 }
 
 /** All entries in a Map. */
-export async function toMap<T>(entries: AsyncIterable<[string, T]>): Promise<Map<string, T>> {
+export async function toMap<T>(batches: AsyncIterable<[string, T][]>): Promise<Map<string, T>> {
   const map = new Map<string, T>();
-  for await (const [key, value] of entries) map.set(key, value);
+  for await (const batch of batches) for (const [key, value] of batch) map.set(key, value);
   return map;
 }
 
 /** All items in an array. */
-export async function toArray<T>(items: AsyncIterable<T>): Promise<T[]> {
+export async function toArray<T>(batches: AsyncIterable<T[]>): Promise<T[]> {
   const array: T[] = [];
-  for await (const item of items) array.push(item);
+  for await (const batch of batches) for (const item of batch) array.push(item);
   return array;
 }

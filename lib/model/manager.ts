@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Backend } from '../backend/backend.js';
+import type { Awaitable } from '../backend/driver.js';
 import { eachOf } from '../backend/operations.js';
-import { DeclarationError, InvalidArgumentError, isKeepsakeError } from '../errors.js';
+import { DeclarationError, InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
+import type { Document } from './documents.js';
 import { type FindQuery, Listing, toArray, toMap } from './listing.js';
 import type { Model } from './model.js';
 import { ReadOnlyMap } from './read-only-map.js';
@@ -73,34 +76,33 @@ export class Manager<T extends Store = Store> {
     return new Listing(() => this.#all(), toMap);
   }
 
-  async *#saved(): AsyncGenerator<[string, T], void, undefined> {
+  async *#saved(): AsyncGenerator<[string, T][], void, undefined> {
     const model = this.#model;
     if (model.temporary) return;
     const documents = await model.documents();
-    for await (const [key, document] of documents.entries()) {
-      const store = model.active.get(key) ?? this.#detached(key, document, documents.locate(key));
-      if (store !== undefined) yield [key, store];
+    for await (const batch of documents.entryBatches()) {
+      const stores: [string, T][] = [];
+      for (const [key, document] of batch) {
+        const store = model.active.get(key) ?? (await this.#detached(key, document, documents));
+        if (store !== undefined) stores.push([key, store]);
+      }
+      yield stores;
     }
   }
 
-  #detached(key: string, document: Parameters<Model<T>['hydrate']>[1], where: string | undefined): T | undefined {
+  #detached(key: string, document: Document, documents: Backend<Document>): Awaitable<T | undefined> {
     try {
-      return this.#model.hydrate(key, document, where);
+      return this.#model.hydrate(key, document, () => documents.locate(key));
     } catch (error) {
-      this.#model.service.leaveOut(error);
-      return undefined;
+      return this.#model.service.leaveOut(error, key, documents);
     }
   }
 
-  async *#all(): AsyncGenerator<[string, T], void, undefined> {
-    const { active } = this.#model;
-    const given = new Set<string>();
-    for (const [key, store] of [...active]) {
-      if (active.get(key) !== store) continue;
-      given.add(key);
-      yield [key, store];
-    }
-    for await (const [key, store] of this.#saved()) if (!given.has(key)) yield [key, store];
+  async *#all(): AsyncGenerator<[string, T][], void, undefined> {
+    const active = [...this.#model.active];
+    const given = new Set(active.map(([key]) => key));
+    yield active;
+    for await (const batch of this.#saved()) yield batch.filter(([key]) => !given.has(key));
   }
 
   /** The active object of a key, or `undefined`. */
@@ -151,7 +153,7 @@ export class Manager<T extends Store = Store> {
     const active = model.active.get(key);
     if (active !== undefined || document === undefined) return active;
     if (this.#removals.has(key)) return undefined;
-    const store = model.hydrate(key, document, documents.locate(key));
+    const store = model.hydrate(key, document, () => documents.locate(key));
     model.activate(store);
     return store;
   }
@@ -242,7 +244,7 @@ export class Manager<T extends Store = Store> {
     const fits = this.#toPredicate(query, 'find');
     const all = () => this.#all();
     return new Listing(async function* () {
-      for await (const [, store] of all()) if (fits(store)) yield store;
+      for await (const batch of all()) yield batch.map(([, store]) => store).filter(fits);
     }, toArray);
   }
 
@@ -313,8 +315,3 @@ export class Manager<T extends Store = Store> {
 }
 
 function ignore(): void {}
-
-/** Whether an error says that something saved cannot be read, rather than that reading failed. */
-export function isUnreadable(error: unknown): boolean {
-  return isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA') || isKeepsakeError(error, 'KEEPSAKE_MIGRATION');
-}

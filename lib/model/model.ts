@@ -33,6 +33,9 @@ export interface ModelOptions {
   readonly concurrency?: 'last' | 'optimistic' | undefined;
 }
 
+/** Tells where a document is kept; asked only for messages. */
+type Where = (() => string | undefined) | undefined;
+
 /** A field of a class, ready to use. */
 interface ModelField {
   readonly name: string;
@@ -210,7 +213,7 @@ export class Model<T extends Store = Store> {
    * @param where what was read, for messages
    * @returns the names of fields that `dict` does not hold
    */
-  fromDict(store: Store, dict: Record<string, unknown>, session: boolean, where?: string): string[] {
+  fromDict(store: Store, dict: Record<string, unknown>, session: boolean, where?: Where): string[] {
     const data = migrate(dict, this.version, this.#migrations, `${this.className} ${show(store.key)}`);
     const object = store as unknown as Record<string, unknown>;
     const missing: string[] = [];
@@ -261,7 +264,7 @@ export class Model<T extends Store = Store> {
   }
 
   /** Builds an object from a document, not yet active. */
-  hydrate(key: string, document: Document, where: string | undefined): T {
+  hydrate(key: string, document: Document, where: Where): T {
     const store = this.createDetached(key);
     this.fromDict(store, document.data as Record<string, unknown>, false, where);
     stateOf(store).digest = document.digest;
@@ -269,7 +272,7 @@ export class Model<T extends Store = Store> {
   }
 
   /** Sets an object to what a document says; fields it does not hold get their default. */
-  refresh(store: T, document: Document, where: string | undefined): void {
+  refresh(store: T, document: Document, where: Where): void {
     const missing = this.fromDict(store, document.data as Record<string, unknown>, false, where);
     if (missing.length > 0) {
       const fresh = this.createDetached(store.key) as unknown as Record<string, unknown>;
@@ -305,13 +308,14 @@ export class Model<T extends Store = Store> {
     return new EncodeError(reason, { key: store.key, path: place, cause }, subject);
   }
 
-  #cannotDecode(store: Store, field: ModelField, error: unknown, where: string | undefined): Error {
+  #cannotDecode(store: Store, field: ModelField, error: unknown, where: Where): Error {
     if (error instanceof DeclarationError) return error;
     const { reason, place, cause } = within(field.name, error);
     const what = `${this.className} ${show(store.key)}: ${place}: ${reason}`;
-    return new CorruptDataError(where === undefined ? what : `${where}: ${what}. It is left as it is`, {
+    const path = where?.();
+    return new CorruptDataError(path === undefined ? what : `${path}: ${what}. It is left as it is`, {
       key: store.key,
-      path: where,
+      path,
       cause,
     });
   }

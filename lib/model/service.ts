@@ -3,11 +3,12 @@ import { Backend } from '../backend/backend.js';
 import type { BackendOptions, OnCorrupt } from '../backend/options.js';
 import {
   ClosedError,
+  CorruptDataError,
   DeclarationError,
   DuplicateNameError,
   InvalidArgumentError,
-  isKeepsakeError,
   type KeepsakeError,
+  MigrationError,
 } from '../errors.js';
 import { openBackend } from '../registry/open.js';
 import { show } from '../show.js';
@@ -165,10 +166,14 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   }
 
   /** Deals with a document that a listing met and cannot read, by `onCorrupt`; for keepsake itself. */
-  leaveOut(error: unknown): void {
-    const unreadable = isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA') || isKeepsakeError(error, 'KEEPSAKE_MIGRATION');
-    if (!unreadable || this.#options.onCorrupt === 'throw') throw error;
-    this.#report(error as KeepsakeError);
+  async leaveOut(error: unknown, key: string, documents: Backend<Document>): Promise<undefined> {
+    const { onCorrupt } = this.#options;
+    // What a newer version saved is not damaged.
+    const isNewer = error instanceof MigrationError;
+    if ((!isNewer && !(error instanceof CorruptDataError)) || onCorrupt === 'throw') throw error;
+    const place = onCorrupt === 'quarantine' && !isNewer ? await documents.driver.setAside?.(key) : undefined;
+    if (place === undefined) this.#report(error);
+    else this.#report(new CorruptDataError(`${error.message} (moved to ${place})`, { key, path: place, cause: error }));
   }
 
   #report(error: KeepsakeError): void {

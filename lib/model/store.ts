@@ -162,7 +162,7 @@ export abstract class Store {
     const documents = await model.documents();
     const document = await documents.get(this.key);
     if (document === undefined) return false;
-    model.refresh(this, document, documents.locate(this.key));
+    model.refresh(this, document, () => documents.locate(this.key));
     return true;
   }
 

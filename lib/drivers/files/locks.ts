@@ -118,7 +118,7 @@ export class Locks {
           },
         );
       }
-      if (holder !== undefined || attempt > 0) await wait(1 + Math.random() * Math.min(49, 2 ** Math.min(attempt, 6)));
+      if (holder !== undefined || attempt > 0) await wait(1 + Math.random() * Math.min(49, attempt));
     }
   }
 

@@ -151,7 +151,10 @@ function decode(name: string): string | undefined {
     if (unit === 0x25) {
       const digits = name.slice(index + 1, index + 3);
       if (!/^[0-9a-f]{2}$/.test(digits)) return undefined;
-      bytes.push(Number.parseInt(digits, 16));
+      const byte = Number.parseInt(digits, 16);
+      // A ':' ends a segment, so none has it inside.
+      if (byte === 0x3a) return undefined;
+      bytes.push(byte);
       index += 2;
     } else if (unit < 0x80) {
       bytes.push(unit);

@@ -34,13 +34,16 @@ export class FileEntry implements Entry<Uint8Array> {
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const USUAL = 16 * 1024;
 const IN_FLIGHT = 64;
+const SHARED = 16 * USUAL;
 
 /** Reads files. A missing one is `undefined`; so is one below a file, where `keysClash` says that this is only a missing key. */
 export class Reader {
   readonly #keysClash: boolean;
   readonly #gate = new Gate(IN_FLIGHT);
   readonly #buffers: Uint8Array[] = [];
-  readonly #own = new Uint8Array(4 * USUAL);
+  /** What is read at once goes into one large buffer after the other, uncopied: a value is a view on it. */
+  #shared = new Uint8Array(SHARED);
+  #used = 0;
 
   constructor(keysClash: boolean) {
     this.#keysClash = keysClash;
@@ -62,14 +65,22 @@ export class Reader {
     }
   }
 
-  /** Reads at once: the fastest way for many small files, in slices that leave the event loop its turns. */
+  /**
+   * Reads at once: the fastest way for many small files, in slices that leave the event loop its turns. The value is a view on a buffer that others share.
+   */
   readNow(path: string): FileEntry | undefined {
     let descriptor: number | undefined;
     try {
       descriptor = openSync(path, FLAGS);
-      const length = readSync(descriptor, this.#own, 0, this.#own.length, 0);
+      if (this.#shared.length - this.#used < USUAL) this.#renew();
+      const start = this.#used;
+      const room = this.#shared.length - start;
+      const length = readSync(descriptor, this.#shared, start, room, 0);
       if (length === 0) checkRegular(descriptor, path);
-      if (length < this.#own.length) return entryOf(this.#own, length, path);
+      if (length < room) {
+        this.#used += length;
+        return viewOf(this.#shared.subarray(start, start + length), path);
+      }
       const whole = new Uint8Array(sizeOf(descriptor, length));
       let filled = 0;
       for (;;) {
@@ -91,15 +102,21 @@ export class Reader {
     let descriptor: number | undefined;
     try {
       descriptor = openSync(path, FLAGS);
-      const length = readSync(descriptor, this.#own, 0, LONGEST_HEADER, 0);
+      const header = new Uint8Array(LONGEST_HEADER);
+      const length = readSync(descriptor, header, 0, LONGEST_HEADER, 0);
       if (length === 0) checkRegular(descriptor, path);
-      return headerOf(this.#own, length, path);
+      return headerOf(header, length, path);
     } catch (error) {
       if (this.#isMissing(error)) return undefined;
       throw failure(error, 'read', path);
     } finally {
       if (descriptor !== undefined) closeSync(descriptor);
     }
+  }
+
+  #renew(): void {
+    this.#shared = new Uint8Array(SHARED);
+    this.#used = 0;
   }
 
   #isMissing(error: unknown): boolean {
@@ -172,6 +189,11 @@ function headerOf(bytes: Uint8Array, length: number, path: string): Header {
       cause: error,
     });
   }
+}
+
+function viewOf(bytes: Uint8Array, path: string): FileEntry {
+  const { start, expiresAt, key } = headerOf(bytes, bytes.length, path);
+  return new FileEntry(start === 0 ? bytes : bytes.subarray(start), expiresAt, key);
 }
 
 function entryOf(bytes: Uint8Array, length: number, path: string): FileEntry {

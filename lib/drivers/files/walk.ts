@@ -1,5 +1,5 @@
 import { type Dir, type Dirent, opendirSync, realpathSync, statSync } from 'node:fs';
-import { sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { codeOf, failure } from './failures.js';
 import type { Folder, Layout } from './layout.js';
@@ -50,12 +50,20 @@ export function subFolder(layout: Layout, folder: Folder, dirent: Dirent): Folde
   const sub = layout.folderOf(folder, dirent.name);
   if (sub === undefined) return undefined;
   try {
-    if (!statSync(sub.path).isDirectory()) return undefined;
-    const here = realpathSync(folder.path) + sep;
-    return here.startsWith(realpathSync(sub.path) + sep) ? undefined : sub;
+    return statSync(sub.path).isDirectory() && !leadsUp(layout, folder, sub) ? sub : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Whether a link leads to a folder that it was reached through, by whatever other links. */
+function leadsUp(layout: Layout, folder: Folder, link: Folder): boolean {
+  const target = realpathSync(link.path) + sep;
+  for (let path = folder.path; path.length >= layout.root.path.length; path = dirname(path)) {
+    if ((realpathSync(path) + sep).startsWith(target)) return true;
+    if (path === layout.root.path) return false;
+  }
+  return false;
 }
 
 /** Opens a folder; `undefined` for one that is not there, unless it is the root. */

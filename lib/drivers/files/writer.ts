@@ -4,7 +4,9 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstatSync,
   fsyncSync,
+  lstat,
   lstatSync,
   mkdirSync,
   open,
@@ -13,6 +15,7 @@ import {
   type Stats,
   unlink,
   write,
+  writeSync,
 } from 'node:fs';
 import { sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -33,6 +36,8 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (cons
 const IN_FLIGHT = 64;
 /** The most that one call writes. */
 const LONGEST_STEP = 2 ** 30;
+/** What is written by the main thread, in bytes. */
+const WRITTEN_AT_ONCE = 16 * 1024;
 /** How often a folder that vanishes is made again for one write. */
 const FOLDER_ATTEMPTS = 5;
 /** What is waited before a rename that Windows refused is tried again; about 5 seconds in all. */
@@ -65,9 +70,8 @@ export class Writer {
     if (entering !== undefined) await entering;
     try {
       for (let attempt = 1; ; attempt++) {
-        const existing = this.#look(place, key);
         try {
-          return await this.#replace(place, bytes, existing, expires);
+          return await this.#replace(place, key, bytes, expires);
         } catch (error) {
           if (codeOf(error) !== 'ENOENT' || attempt === FOLDER_ATTEMPTS) throw error;
           this.#makeFolder(place.folder, key);
@@ -81,11 +85,24 @@ export class Writer {
     }
   }
 
-  /** What stands at the place of the file. A rename would replace a link, or fail with a riddle at a folder. */
-  #look(place: Place, key: string): Stats | undefined {
-    const existing = lstatSync(place.path, { throwIfNoEntry: false });
-    if (existing === undefined || existing.isFile()) return existing;
-    const { path } = place;
+  async #replace(place: Place, key: string, bytes: Uint8Array, expires: boolean): Promise<void> {
+    const temporary = this.#temporaries.next(this.#temporary ?? place.folder);
+    const mark = expires ? () => this.#mark(place.folder) : undefined;
+    const check = (existing: Stats) => this.#check(existing, place.path, key);
+    try {
+      if (this.#durability === 'none') return await replaceLean(place.path, temporary, bytes, check, mark);
+      await writeSynced(place.path, temporary, bytes, check);
+      mark?.();
+      await move(temporary, place.path);
+    } catch (error) {
+      await new Promise<void>((resolve) => unlink(temporary, () => resolve()));
+      throw error;
+    }
+  }
+
+  /** Refuses what is no file: a rename would replace a link, or fail with a riddle at a folder. */
+  #check(existing: Stats, path: string, key: string): void {
+    if (existing.isFile()) return;
     if (existing.isDirectory() && this.#layout.keysClash) throw clash(path, key);
     const what = existing.isSymbolicLink()
       ? 'a symbolic link stands there, and is not replaced; put the file itself there'
@@ -93,20 +110,6 @@ export class Writer {
         ? 'a folder stands there, where a file should be; move it away'
         : 'what stands there is no regular file; move it away';
     throw new StorageError(`cannot write ${path}: ${what}`, { path });
-  }
-
-  async #replace(place: Place, bytes: Uint8Array, existing: Stats | undefined, expires: boolean): Promise<void> {
-    const temporary = this.#temporaries.next(this.#temporary ?? place.folder);
-    const mark = expires ? () => this.#mark(place.folder) : undefined;
-    try {
-      if (this.#durability === 'none') return await replaceLean(place.path, temporary, bytes, existing, mark);
-      await writeSynced(temporary, bytes, existing);
-      mark?.();
-      await move(temporary, place.path);
-    } catch (error) {
-      await new Promise<void>((resolve) => unlink(temporary, () => resolve()));
-      throw error;
-    }
   }
 
   /**
@@ -151,56 +154,105 @@ function isClash(error: unknown): boolean {
   return code === 'ENOTDIR' || code === 'EEXIST' || code === 'EISDIR' || code === 'ENOTEMPTY';
 }
 
-/** Writes, closes and renames in callbacks: half the work for the event loop of promises, and a fifth of the time at 32 in flight. */
+/** Refuses what stands at the place of the file, if it is no file. */
+type Check = (existing: Stats) => void;
+
+/**
+ * What stands there, found out beside other work. Asking at once would be quicker for a file that is there, but for a new one the main
+ * thread would wait until the folder has no change under way.
+ */
+function look(path: string, check: Check, done: (error: unknown, existing?: Stats) => void): void {
+  lstat(path, (error, existing) => {
+    if (error !== null) return error.code === 'ENOENT' ? done(undefined) : done(error);
+    try {
+      check(existing);
+    } catch (refused) {
+      return done(refused);
+    }
+    done(undefined, existing);
+  });
+}
+
+/** Writes, closes and renames in callbacks: half the work for the event loop of promises. */
 function replaceLean(
   path: string,
   temporary: string,
   bytes: Uint8Array,
-  existing: Stats | undefined,
+  check: Check,
   mark: (() => void) | undefined,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    open(temporary, CREATE, existing === undefined ? 0o666 : existing.mode & 0o7777, (error, descriptor) => {
-      if (error !== null) return reject(error);
-      const end = (failed: unknown) => {
-        close(descriptor, (unclosed) => {
-          if (failed ?? unclosed) return reject(failed ?? unclosed);
-          try {
-            mark?.();
-          } catch (wrong) {
-            return reject(wrong);
-          }
-          if (process.platform === 'win32') return void move(temporary, path).then(resolve, reject);
-          rename(temporary, path, (refused) => (refused === null ? resolve() : reject(refused)));
-        });
-      };
-      const fill = (from: number) => {
-        const step = Math.min(bytes.length - from, LONGEST_STEP);
-        if (step === 0) return end(undefined);
-        write(descriptor, bytes, from, step, null, (failed, written) => {
-          if (failed !== null) return end(failed);
-          if (written === 0) return end(new Error('the disk took no more bytes'));
-          if (from + written === bytes.length) return end(undefined);
-          fill(from + written);
-        });
-      };
+    let existing: Stats | undefined;
+    let descriptor: number | undefined;
+    let failure: unknown;
+    let waiting = 2;
+    const end = (failed: unknown) => {
+      if (descriptor === undefined) return reject(failed);
+      close(descriptor, (unclosed) => {
+        if (failed ?? unclosed) return reject(failed ?? unclosed);
+        try {
+          mark?.();
+        } catch (wrong) {
+          return reject(wrong);
+        }
+        if (process.platform === 'win32') return void move(temporary, path).then(resolve, reject);
+        rename(temporary, path, (refused) => (refused === null ? resolve() : reject(refused)));
+      });
+    };
+    const finish = (opened: number) => {
+      if (bytes.length > WRITTEN_AT_ONCE) return fill(opened, 0);
+      // Handing so little to another thread costs more than writing it.
+      try {
+        for (let from = 0; from < bytes.length; ) {
+          const written = writeSync(opened, bytes, from);
+          if (written === 0) throw new Error('the disk took no more bytes');
+          from += written;
+        }
+      } catch (wrong) {
+        return end(wrong);
+      }
+      end(undefined);
+    };
+    const fill = (opened: number, from: number) => {
+      const step = Math.min(bytes.length - from, LONGEST_STEP);
+      if (step === 0) return end(undefined);
+      write(opened, bytes, from, step, null, (failed, written) => {
+        if (failed !== null) return end(failed);
+        if (written === 0) return end(new Error('the disk took no more bytes'));
+        fill(opened, from + written);
+      });
+    };
+    const go = (failed: unknown) => {
+      failure ??= failed;
+      if (--waiting > 0) return;
+      if (failure !== undefined || descriptor === undefined) return end(failure);
       try {
         if (existing !== undefined) keepRights(existing, descriptor);
-      } catch (failed) {
-        return end(failed);
+      } catch (wrong) {
+        return end(wrong);
       }
-      fill(0);
+      finish(descriptor);
+    };
+    look(path, check, (failed, found) => {
+      existing = found;
+      go(failed);
+    });
+    open(temporary, CREATE, 0o666, (error, opened) => {
+      if (error === null) descriptor = opened;
+      go(error ?? undefined);
     });
   });
 }
 
-/** The new file belongs to whom the old one did. */
+/** Before anything is written, the new file is given to whom the old one belongs, and opened to no one else. */
 function keepRights(existing: Stats, descriptor: number): void {
   if (process.getuid === undefined) return;
+  const { mode, uid, gid } = fstatSync(descriptor);
   try {
-    if (existing.uid !== process.geteuid?.() || existing.gid !== process.getegid?.()) {
-      fchownSync(descriptor, existing.uid, existing.gid);
-    }
+    if (mode !== existing.mode) fchmodSync(descriptor, existing.mode & 0o7777);
+    if (uid === existing.uid && gid === existing.gid) return;
+    fchownSync(descriptor, existing.uid, existing.gid);
+    // Giving a file away takes some rights off it.
     fchmodSync(descriptor, existing.mode & 0o7777);
   } catch (error) {
     // Only root may give files away; write-file-atomic goes on then, too.
@@ -209,24 +261,32 @@ function keepRights(existing: Stats, descriptor: number): void {
 }
 
 /**
- * Writes by `write-file-atomic`, which syncs. It writes the temporary file, not the one itself: so its leftovers have names that we know as
- * ours, a link at the target is never followed, and the length can be checked before the value is replaced. It does not look whether the
- * disk took all bytes.
+ * Writes by `write-file-atomic`, which syncs. It is given a temporary name as the target: so its leftovers have names that we know as
+ * ours, a link at the place of the file is never followed, and the length can be checked before the old value is replaced. It does not
+ * look whether the disk took all bytes.
  */
-async function writeSynced(temporary: string, bytes: Uint8Array, existing: Stats | undefined): Promise<void> {
+async function writeSynced(path: string, temporary: string, bytes: Uint8Array, check: Check): Promise<void> {
+  const looking = new Promise<Stats | undefined>((resolve, reject) => {
+    look(path, check, (error, existing) => (error === undefined ? resolve(existing) : reject(error)));
+  });
+  // A failure is met where the promise is awaited, if it comes to that.
+  looking.catch(() => undefined);
+  const tmpfileCreated = async (created: string) => {
+    const existing = await looking;
+    if (existing === undefined || process.getuid === undefined) return;
+    const descriptor = openSync(created, 'r+');
+    try {
+      keepRights(existing, descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  };
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // It changes its options, so each call has its own. Without both it would look for rights to copy.
-  await writeFileAtomic(temporary, data, existing === undefined ? {} : rightsOf(existing));
+  // It changes its options, so each call has its own. The types know the hook only as one that does not wait.
+  await writeFileAtomic(temporary, data, { tmpfileCreated: tmpfileCreated as (created: string) => void });
   const { size } = lstatSync(temporary);
   if (size === bytes.length) return;
-  throw new StorageError(`the disk took only ${size} of ${bytes.length} bytes for ${temporary}: it is full`, {
-    path: temporary,
-  });
-}
-
-function rightsOf(existing: Stats): { mode: number; chown?: { uid: number; gid: number } } {
-  const mode = existing.mode & 0o7777;
-  return process.getuid === undefined ? { mode } : { mode, chown: { uid: existing.uid, gid: existing.gid } };
+  throw new StorageError(`the disk took only ${size} of ${bytes.length} bytes for ${path}: it is full`, { path });
 }
 
 /** Renames; what Windows refuses while a virus scanner or a reader has the file open is tried again. */

@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+/** A program of a page: a block that imports, with the blocks after it that do not. */
+interface Program {
+  readonly name: string;
+  readonly page: string;
+  source: string;
+}
+
+const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', name))];
+
+function programsOf(page: string): Program[] {
+  const programs: Program[] = [];
+  for (const [, block = ''] of readFileSync(page, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)) {
+    const last = programs.at(-1);
+    if (block.startsWith('import') || last === undefined) {
+      const name = `${page.replace(/[^A-Za-z]+/g, '-')}-${programs.length + 1}`;
+      programs.push({ name, page, source: block });
+    } else {
+      last.source += block;
+    }
+  }
+  return programs;
+}
+
+function expectedOf(source: string): string[] {
+  return [...source.matchAll(/\/\/ → (.*)$/gm)].map(([, line = '']) => line);
+}
+
+describe('the documentation', function () {
+  this.timeout(60_000);
+  const programs = pages.flatMap(programsOf);
+  const folder = join('build', 'docs');
+  const work = new Map<string, string>();
+
+  before(() => {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    for (const { name, source } of programs) writeFileSync(join(folder, `${name}.mts`), source);
+    const config = {
+      extends: '../../examples/tsconfig.json',
+      compilerOptions: { outDir: 'compiled', rootDir: '.' },
+      include: ['*.mts'],
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder], { stdio: 'inherit' });
+  });
+
+  after(() => {
+    for (const path of work.values()) rmSync(path, { recursive: true, force: true });
+  });
+
+  /** The programs of a page share a folder: what one saves, the next finds. */
+  function folderOf(page: string): string {
+    let path = work.get(page);
+    if (path === undefined) {
+      path = mkdtempSync(join(tmpdir(), 'keepsake-docs-'));
+      work.set(page, path);
+    }
+    return path;
+  }
+
+  for (const { name, page, source } of programs) {
+    it(`prints what ${page} says (${name})`, () => {
+      const script = join(process.cwd(), folder, 'compiled', `${name}.mjs`);
+      const printed = execFileSync(process.execPath, [script], { cwd: folderOf(page), encoding: 'utf8' });
+      expect(printed.trimEnd().split('\n')).to.deep.equal(expectedOf(source));
+    });
+  }
+
+  it('links to pages that are there', () => {
+    for (const page of pages) {
+      for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+        expect(existsSync(join(page, '..', target)), `${page} → ${target}`).to.equal(true);
+      }
+    }
+  });
+});
