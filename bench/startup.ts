@@ -20,7 +20,7 @@ const ALL = 'keepsake: await User.all()';
 const sizes = options.quick
   ? [{ count: 1000, rounds: 3 }]
   : [
-      { count: 10_000, rounds: 5 },
+      { count: 10_000, rounds: 7 },
       { count: 100_000, rounds: 3 },
     ];
 
