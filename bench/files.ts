@@ -20,7 +20,7 @@ const ROUNDS = options.quick ? 3 : 10;
 const KEYS_A_ROUND = options.quick ? 64 : 200;
 const AT_ONCE = 32;
 const OVERLAPPING = 100;
-const HEAD_TO_HEAD_ROUNDS = options.quick ? 3 : 11;
+const HEAD_TO_HEAD_ROUNDS = options.quick ? 3 : 25;
 const OVERLAP_ROUNDS = options.quick ? 2 : 5;
 
 /** What is compared: saves under keys. */
@@ -247,8 +247,8 @@ async function measureSaves(subjects: readonly Subject[]): Promise<void> {
 async function measureHeadToHead(subjects: readonly Subject[]): Promise<void> {
   const named = (name: string): Subject => subjects.find((subject) => subject.name === name) as Subject;
   const pairs = [
-    { own: named("keepsake 'file'"), other: named('write-file-atomic'), keys: 400 },
-    { own: named("keepsake 'none'"), other: named('callbacks: temporary file, rename'), keys: 2000 },
+    { own: named("keepsake 'file'"), other: named('write-file-atomic'), keys: 200 },
+    { own: named("keepsake 'none'"), other: named('callbacks: temporary file, rename'), keys: 1000 },
   ];
   const rows: string[][] = [];
   const targets: Target[] = [];
