@@ -15,6 +15,7 @@ import {
   checkIterable,
   checkKey,
   checkNamespace,
+  checkOnCorrupt,
   checkPair,
   checkPrefix,
   MAXIMUM_KEY_BYTES,
@@ -74,7 +75,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     this.#timeout =
       options.timeout === undefined ? undefined : Math.min(toMilliseconds(options.timeout, 'timeout'), 2 ** 31 - 1);
     this.#options = options;
-    checkOnCorrupt(options.onCorrupt, driver);
+    checkOnCorruptOf(options.onCorrupt, driver);
     this.#keyLimit = driver.keyLimit ?? MAXIMUM_KEY_BYTES;
     this.#bytes = driver.capabilities.values === 'bytes';
     const inner = (composition.over ?? []).map((backend) => (backend as unknown as Backend<unknown>).#lifecycle);
@@ -572,12 +573,11 @@ class Thrown {
   }
 }
 
-function checkOnCorrupt<V>(onCorrupt: unknown, driver: Driver<V>): void {
+function checkOnCorruptOf<V>(onCorrupt: unknown, driver: Driver<V>): void {
+  checkOnCorrupt(onCorrupt);
   if (onCorrupt === 'quarantine' && driver.setAside === undefined) {
     throw new UnsupportedError(`onCorrupt: ${driver.name} has no place to move entries to; use 'report' or 'throw'`);
   }
-  if (onCorrupt === undefined || ['report', 'throw', 'quarantine'].includes(onCorrupt as string)) return;
-  throw new InvalidArgumentError(`onCorrupt must be 'report', 'throw' or 'quarantine'; got ${show(onCorrupt)}`);
 }
 
 function warn(error: KeepsakeError): void {

@@ -7,6 +7,7 @@ import {
 } from '../errors.js';
 import { show } from '../show.js';
 import type { Condition } from './driver.js';
+import { ON_CORRUPT, type OnCorrupt } from './options.js';
 
 /** The longest key of any backend, in UTF-8 bytes. */
 export const MAXIMUM_KEY_BYTES = 1024;
@@ -79,6 +80,25 @@ export function checkCondition(condition: unknown, operation: string): asserts c
     return;
   }
   throw new InvalidArgumentError(`${operation}: if must be 'absent', 'present' or { version }; got ${show(condition)}`);
+}
+
+/**
+ * Checks that `options` is an object without names that nobody knows.
+ * @throws InvalidArgumentError that says which there are
+ */
+export function checkOptions(options: unknown, known: readonly string[], what: string): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidArgumentError(`${what}: options must be an object; got ${show(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new InvalidArgumentError(`${what}: there is no option ${show(unknown)}; there are ${known.join(', ')}`);
+}
+
+/** Checks `onCorrupt`, which may be absent. */
+export function checkOnCorrupt(onCorrupt: unknown): asserts onCorrupt is OnCorrupt | undefined {
+  if (onCorrupt === undefined || ON_CORRUPT.includes(onCorrupt as OnCorrupt)) return;
+  throw new InvalidArgumentError(`onCorrupt must be 'report', 'throw' or 'quarantine'; got ${show(onCorrupt)}`);
 }
 
 /** Checks that `items` can be iterated. */

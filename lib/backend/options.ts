@@ -17,11 +17,17 @@ export interface BackendOptions {
   readonly report?: ((error: KeepsakeError) => void) | undefined;
 }
 
+/** The names of {@link BackendOptions}. */
+export const BACKEND_OPTIONS = ['ttl', 'timeout', 'onCorrupt', 'report'] as const;
+
+/** The choices of {@link OnCorrupt}. */
+export const ON_CORRUPT = ['report', 'throw', 'quarantine'] as const;
+
 /**
  * `'report'` leaves the entry out and calls `report`; `'throw'` rejects; `'quarantine'` moves it aside, under a name that is no key, and
  * reports where it is then (on engines that can: files).
  */
-export type OnCorrupt = 'report' | 'throw' | 'quarantine';
+export type OnCorrupt = (typeof ON_CORRUPT)[number];
 
 /** Ends the wait for an operation. The operation may still take effect. */
 export interface SignalOption {

@@ -2,10 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { Backend } from '../backend/backend.js';
 import { type Capabilities, capabilities } from '../backend/capabilities.js';
+import { checkOptions } from '../backend/checks.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../backend/driver.js';
 import { type Clock, type Duration, toMilliseconds } from '../backend/duration.js';
 import { addToCounter } from '../backend/operations.js';
-import type { BackendOptions } from '../backend/options.js';
+import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
 import { Sweeper } from '../backend/sweeper.js';
 import { InvalidArgumentError, OutOfRangeError } from '../errors.js';
 import { show } from '../show.js';
@@ -17,7 +18,8 @@ export interface MemoryOptions extends BackendOptions {
   /** At most so many bytes of keys and values together: those used longest ago make room. A whole number from 1. */
   readonly maxBytes?: number | undefined;
   /**
-   * The bytes of a value, for `maxBytes`. By default those of `Uint8Array`, text and what `JSON.stringify` makes of other values.
+   * The bytes of a value, for `maxBytes`. By default those of `Uint8Array`, text and what `JSON.stringify` makes of other values: give it
+   * for Maps, Sets and other objects that JSON does not carry.
    */
   readonly sizeOf?: ((value: unknown) => number) | undefined;
   /** How often to remove what has expired; a minute by default, `null` for never. */
@@ -25,6 +27,8 @@ export interface MemoryOptions extends BackendOptions {
   /** The time; `Date.now` by default. */
   readonly clock?: Clock | undefined;
 }
+
+const OPTIONS = [...BACKEND_OPTIONS, 'max', 'maxBytes', 'sizeOf', 'sweepEvery', 'clock'];
 
 /**
  * A backend in the memory of this process. It holds values by reference: what you put in is what you get, so do not change it.
@@ -36,6 +40,7 @@ export interface MemoryOptions extends BackendOptions {
  * @throws OutOfRangeError for a `max` or `maxBytes` that is no whole number from 1
  */
 export function memory<V = unknown>(options: MemoryOptions = {}): Backend<V> {
+  checkOptions(options, OPTIONS, 'memory');
   return new Backend(new MemoryDriver<V>(options), options);
 }
 
@@ -234,7 +239,12 @@ function bounded<V>({ max, maxBytes, sizeOf = estimate }: MemoryOptions): LRUCac
 function estimate(value: unknown): number {
   if (value instanceof Uint8Array) return value.byteLength;
   if (typeof value === 'string') return Buffer.byteLength(value);
-  return Buffer.byteLength(JSON.stringify(value) ?? '');
+  try {
+    const text = JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? String(inner) : inner));
+    return Buffer.byteLength(text ?? '');
+  } catch (error) {
+    throw new InvalidArgumentError(`memory: the bytes of ${show(value)} cannot be told; give sizeOf`, { cause: error });
+  }
 }
 
 function isExpired({ expiresAt }: { readonly expiresAt: number | undefined }, now: number): boolean {

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { Backend } from '../backend/backend.js';
+import { checkOnCorrupt, checkOptions } from '../backend/checks.js';
 import type { BackendOptions, OnCorrupt } from '../backend/options.js';
 import {
   ClosedError,
@@ -67,7 +68,9 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
 
   constructor(options: ServiceOptions) {
     super();
-    const backend: unknown = (options as ServiceOptions | undefined)?.backend;
+    checkOptions(options, ['backend', 'onCorrupt'], 'Service');
+    checkOnCorrupt(options.onCorrupt);
+    const backend: unknown = options.backend;
     const isPlace = (typeof backend === 'string' && backend !== '') || backend instanceof URL;
     if (!isPlace && !(backend instanceof Backend)) {
       throw new InvalidArgumentError(`Service: backend must be a folder, a URL or a Backend; got ${show(backend)}`);

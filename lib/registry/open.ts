@@ -55,7 +55,8 @@ function openUrl(url: string, scheme: string, options: OpenOptions): Backend<nev
 function openMemory(url: string, query: URLSearchParams, options: OpenOptions): Backend<never> {
   if (!/^memory:(\/\/)?$/.test(url)) throw new InvalidArgumentError(`${show(url)}: memory: has no path`);
   const given = read(url, query, { max: toNumber, maxBytes: toNumber, ttl: toText });
-  return memory({ ...options, ...given }) as unknown as Backend<never>;
+  const { extension: _, ...rest } = options;
+  return memory({ ...rest, ...given }) as unknown as Backend<never>;
 }
 
 function openFiles(url: string, query: URLSearchParams, options: OpenOptions): Backend<never> {

@@ -54,6 +54,11 @@ describe('memory', () => {
       expect(await keysOf(backend)).to.deep.equal(['b', 'c']);
     });
 
+    it('knows its options', () => {
+      expect(() => memory({ maximum: 5 } as never)).to.throw(TypeError, /no option "maximum"; there are .*maxBytes/);
+      expect(() => memory(null as never)).to.throw(TypeError, /options must be an object; got null/);
+    });
+
     it('refuses a max that is no whole number from 1', () => {
       for (const wrong of [0, -1, 1.5, Number.NaN, Infinity, '5', null]) {
         expect(() => memory({ max: wrong as number }), `max ${wrong}`).to.throw(OutOfRangeError);
@@ -93,6 +98,17 @@ describe('memory', () => {
       expect(await measured([1, 2, 3, 4])).to.equal(true);
       expect(await measured([1, 2, 3, 4, 5])).to.equal(false);
       expect(await measured('x', { sizeOf: () => 11 })).to.equal(false);
+    });
+
+    it('says so when the bytes of a value cannot be told', async () => {
+      const backend = memory({ maxBytes: 100 });
+      expect(await backend.set('big', { number: 10n })).to.equal(true);
+      const cycle: unknown[] = [];
+      cycle.push(cycle);
+      const error = await backend.set('cycle', cycle).catch((failed) => failed);
+      expect(error).to.be.instanceOf(TypeError);
+      expect(error.message).to.include('give sizeOf');
+      expect(await backend.has('cycle')).to.equal(false);
     });
 
     it('makes room for a value that is replaced by a larger one', async () => {

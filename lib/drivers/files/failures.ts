@@ -20,6 +20,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is longer than the file system allows; move the folder up',
   EMFILE: 'this process has too many files open',
   ENFILE: 'the system has too many files open',
+  ESPIPE: 'it is no regular file',
+  ENXIO: 'it is no regular file',
   ENOENT: 'it vanished, or a folder on the way',
 };
 

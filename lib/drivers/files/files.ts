@@ -1,8 +1,9 @@
 import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { Backend } from '../../backend/backend.js';
+import { checkOptions } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
-import type { BackendOptions } from '../../backend/options.js';
+import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError, KeepsakeError } from '../../errors.js';
 import { show } from '../../show.js';
 import { FilesDriver } from './driver.js';
@@ -46,6 +47,10 @@ export interface FilesOptions extends BackendOptions {
   readonly clock?: Clock | undefined;
 }
 
+const OPTIONS = [
+  ...BACKEND_OPTIONS,
+  ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'clock'],
+];
 const LAYOUTS = ['encoded', 'tree'];
 const DURABILITIES = ['file', 'none'];
 const EXTENSION = /^(?:\.[a-z0-9_-]+)+$/;
@@ -65,6 +70,7 @@ const LONGEST_EXTENSION = 32;
  * @throws InvalidArgumentError for options that make no sense
  */
 export function files(folder: string, options: FilesOptions = {}): Backend<Uint8Array> {
+  checkOptions(options, OPTIONS, 'files');
   const root = toPath(folder, 'folder');
   const { layout = 'encoded', durability = 'file', shared = false, clock = Date.now, sweepEvery = null } = options;
   oneOf('layout', layout, LAYOUTS);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -161,18 +162,20 @@ describe('files', () => {
         writeFileSync(join(folder, 'target'), 'secret');
         symlinkSync(join(folder, 'target'), join(folder, 'link.bin'));
         mkdirSync(join(folder, 'folder.bin'));
+        if (process.platform !== 'win32') execFileSync('mkfifo', [join(folder, 'pipe.bin')]);
         for (const [key, what] of [
           ['link', 'symbolic link'],
           ['folder', 'folder stands there'],
+          ...(process.platform === 'win32' ? [] : ([['pipe', 'regular file']] as const)),
         ] as const) {
-          for (const failing of [
-            backend.get(key),
-            backend.set(key, 'x'),
-            backend.delete(key),
-            backend.set(key, 'x', { if: 'absent' }),
-            backend.getMany([key]),
+          for (const operation of [
+            () => backend.get(key),
+            () => backend.set(key, 'x'),
+            () => backend.delete(key),
+            () => backend.set(key, 'x', { if: 'absent' }),
+            () => backend.getMany([key]),
           ]) {
-            const error = await rejection(failing);
+            const error = await rejection(operation());
             expect(error).to.include({ code: 'KEEPSAKE_STORAGE', path: backend.locate(key) });
             expect(error.message).to.include(what);
           }
@@ -181,8 +184,10 @@ describe('files', () => {
         const reported: string[] = [];
         const listed = folders.open(folder, { report: (error) => reported.push(String(error.path)) });
         expect(await all(listed.entries())).to.have.length(1);
-        expect(reported.sort()).to.deep.equal([join(folder, 'folder.bin'), join(folder, 'link.bin')]);
-        expect(readdirSync(folder).sort()).to.deep.equal(['folder.bin', 'good.bin', 'link.bin', 'target']);
+        const pipes = process.platform === 'win32' ? [] : ['pipe.bin'];
+        const left = ['folder.bin', 'link.bin', ...pipes];
+        expect(reported.sort()).to.deep.equal(left.map((name) => join(folder, name)));
+        expect(readdirSync(folder).sort()).to.deep.equal(['good.bin', 'target', ...left].sort());
       });
 
       it('refuses a file in place of a folder', async () => {
