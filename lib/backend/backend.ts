@@ -43,8 +43,13 @@ import type {
 
 /** How a backend stands on others: for the authors of wrappers. */
 export interface Composition {
-  /** The backends underneath: opened before this one. */
+  /** The backends underneath. */
   readonly over?: readonly Backend<never>[];
+  /**
+   * Whether they are opened before this one, which fails where one of them does; `true` by default. With `false` the driver opens
+   * each when it needs it, see `opening`.
+   */
+  readonly opensInner?: boolean;
   /** Whether `close` closes the backends underneath too; `true` by default. */
   readonly closesInner?: boolean;
 }
@@ -79,7 +84,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     this.#keyLimit = driver.keyLimit ?? MAXIMUM_KEY_BYTES;
     this.#bytes = driver.capabilities.values === 'bytes';
     const inner = (composition.over ?? []).map((backend) => (backend as unknown as Backend<unknown>).#lifecycle);
-    this.#lifecycle = new Lifecycle(driver, inner, composition.closesInner ?? true);
+    const { opensInner = true, closesInner = true } = composition;
+    this.#lifecycle = new Lifecycle(driver, opensInner ? inner : [], closesInner ? inner : []);
   }
 
   /** What this backend can do. */
@@ -95,6 +101,16 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   /** The driver underneath, for the authors of wrappers: arguments given to it must be checked already. */
   get driver(): Driver<V> {
     return this.#driver;
+  }
+
+  /** The defaults that it was opened with, for the authors of wrappers, which hand them on. */
+  get options(): BackendOptions {
+    return this.#options;
+  }
+
+  /** Whether it is open, so that operations run at once; for the authors of wrappers. */
+  get ready(): boolean {
+    return this.#lifecycle.ready;
   }
 
   /**

@@ -14,8 +14,10 @@ interface Openable {
  */
 export class Lifecycle {
   readonly #driver: Openable;
+  /** Those that must be open for this one to be. */
   readonly #inner: readonly Lifecycle[];
-  readonly #ownsInner: boolean;
+  /** Those that are closed with this one. */
+  readonly #owned: readonly Lifecycle[];
   /** Whether operations may run; `false` again from the moment that `close` is called. */
   #open = false;
   /** Whether the driver is open, and has to be closed. */
@@ -23,10 +25,10 @@ export class Lifecycle {
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(driver: Openable, inner: readonly Lifecycle[], ownsInner: boolean) {
+  constructor(driver: Openable, inner: readonly Lifecycle[], owned: readonly Lifecycle[]) {
     this.#driver = driver;
     this.#inner = inner;
-    this.#ownsInner = ownsInner;
+    this.#owned = owned;
   }
 
   /** Whether operations may run at once. */
@@ -70,7 +72,14 @@ export class Lifecycle {
     try {
       if (this.#opened) await this.#driver.close?.();
     } finally {
-      if (this.#ownsInner) for (const one of this.#inner) await one.close();
+      await closeAll(this.#owned);
     }
   }
+}
+
+/** Closes all, also those that come after one which cannot be closed; the first failure is thrown then. */
+async function closeAll(lifecycles: readonly Lifecycle[]): Promise<void> {
+  const closed = await Promise.allSettled(lifecycles.map((one) => one.close()));
+  const failed = closed.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

@@ -1,4 +1,4 @@
-import { Backend } from '../backend/backend.js';
+import type { Backend } from '../backend/backend.js';
 import type { Capabilities } from '../backend/capabilities.js';
 import type {
   Awaitable,
@@ -17,6 +17,7 @@ import type { BackendOptions } from '../backend/options.js';
 import type { Codec } from '../codecs/codec.js';
 import { CorruptDataError, EncodeError, isKeepsakeError } from '../errors.js';
 import { show } from '../show.js';
+import { over } from './delegate.js';
 
 /**
  * A backend of values over another, which holds bytes unless the codec makes something else.
@@ -33,9 +34,7 @@ export function encoded<T, S = Uint8Array>(
   codec: Codec<T, S>,
   options: BackendOptions = {},
 ): Backend<T> {
-  return new Backend(new EncodedDriver(backend.driver, codec), options, {
-    over: [backend as unknown as Backend<never>],
-  });
+  return over(backend, new EncodedDriver(backend.driver, codec), options);
 }
 
 class EncodedDriver<T, S> implements Driver<T> {
