@@ -81,6 +81,13 @@ export class TimeoutError extends KeepsakeError {
   }
 }
 
+/** A backend that failed again and again is not asked for a while, see `circuitBreaker`. `code` is `'KEEPSAKE_CIRCUIT_OPEN'`. */
+export class CircuitOpenError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_CIRCUIT_OPEN', message, { retryable: true, ...details });
+  }
+}
+
 /** The engine failed: a full or read-only disk, a connection refused. `code` is `'KEEPSAKE_STORAGE'`; the engine's own error is the `cause`. */
 export class StorageError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {

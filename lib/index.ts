@@ -45,4 +45,22 @@ export { TempStore, TempStoreMixin } from './model/temp-store.js';
 export { FieldType } from './model/types/field-type.js';
 export { types } from './model/types/index.js';
 export { type OpenOptions, openBackend } from './registry/open.js';
+export { type CircuitBreakerOptions, type CircuitState, circuitBreaker } from './wrappers/circuit-breaker.js';
 export { encoded } from './wrappers/encoded.js';
+export { type FallbackOptions, fallback } from './wrappers/fallback.js';
+export { type MapKeysOptions, mapKeys } from './wrappers/map-keys.js';
+export {
+  type ObservedOptions,
+  type OperationMessage,
+  type OperationStatistics,
+  observed,
+  type SpanLike,
+  Statistics,
+  type TracerLike,
+} from './wrappers/observed.js';
+export { type RandomChoiceOptions, randomChoice } from './wrappers/random-choice.js';
+export { type ReadOnlyOptions, readOnly } from './wrappers/read-only.js';
+export { type RetryOptions, retry } from './wrappers/retry.js';
+export { timeout } from './wrappers/timeout.js';
+export { type VolatileOptions, volatile } from './wrappers/volatile.js';
+export { writeOnly } from './wrappers/write-only.js';

@@ -1,6 +1,8 @@
 import { Backend } from '../backend/backend.js';
 import type { Atomicity, Capabilities } from '../backend/capabilities.js';
+import { MAXIMUM_KEY_BYTES } from '../backend/checks.js';
 import type { Driver } from '../backend/driver.js';
+import * as operations from '../backend/operations.js';
 import type { BackendOptions } from '../backend/options.js';
 
 type Method<V> = {
@@ -38,13 +40,27 @@ export const KINDS = {
 export const OPERATIONS = Object.keys(KINDS) as Operation[];
 
 /** What a wrapper does in its own way; all else is handed on. */
-export type Own<V> = Partial<Driver<V>> & { readonly name: string };
+export type Own<V> = { [Name in keyof Driver<V>]?: Driver<V>[Name] | undefined } & { readonly name: string };
+
+/** The defaults of the methods that a driver may leave out. */
+const DEFAULTS: { readonly [Name in Operation]?: (driver: Driver<never>, ...args: never[]) => unknown } = {
+  readMany: operations.readMany,
+  writeMany: operations.writeMany,
+  touch: operations.touch,
+  renew: operations.renew,
+  increment: operations.increment,
+  update: operations.update,
+  removeMany: operations.removeMany,
+  clear: operations.clear,
+  stream: operations.stream,
+  count: operations.count,
+};
 
 /**
  * A driver that hands everything to another, but for what it does in its own way.
  *
- * Of the kinds in `changed` nothing is handed on: what `own` does not have of them is made of what it has, by the defaults of `operations`. So a wrapper
- * that changes how one entry is written need not remember that many can be, too.
+ * Of the kinds in `changed` nothing is handed on: what `own` does not have of them is made of what it has, by the defaults of
+ * `operations`. So a wrapper that changes how one entry is written need not remember that many can be, too.
  */
 export function delegate<V>(inner: Driver<V>, own: Own<V>, changed: readonly Kind[] = []): Driver<V> {
   const driver: { [name: string]: unknown } = {
@@ -55,9 +71,16 @@ export function delegate<V>(inner: Driver<V>, own: Own<V>, changed: readonly Kin
   };
   for (const name of ['open', 'close'] as const) driver[name] = own[name]?.bind(own);
   for (const name of OPERATIONS) {
-    driver[name] = own[name]?.bind(own) ?? (changed.includes(KINDS[name]) ? undefined : inner[name]?.bind(inner));
+    driver[name] = own[name]?.bind(own) ?? (changed.includes(KINDS[name]) ? undefined : handedOn(inner, name));
   }
   return driver as unknown as Driver<V>;
+}
+
+function handedOn<V>(inner: Driver<V>, name: Operation): unknown {
+  const byDefault = DEFAULTS[name];
+  const method = inner[name]?.bind(inner);
+  if (method !== undefined || byDefault === undefined) return method;
+  return (...args: never[]) => byDefault(inner as unknown as Driver<never>, ...args);
 }
 
 /**
@@ -84,7 +107,7 @@ export function lowest(...levels: readonly Atomicity[]): Atomicity {
 }
 
 /** What all of some drivers can do. `ordered`, `watch` and `history` are not among it, since several have no order, events or past in common. */
-export function shared(drivers: readonly Driver<never>[]): Capabilities {
+export function shared(drivers: readonly Pick<Driver, 'capabilities'>[]): Capabilities {
   const all = drivers.map((driver) => driver.capabilities);
   const levels = Object.fromEntries(LEVELLED.map((name) => [name, lowest(...all.map((each) => each[name]))]));
   const every = (name: 'persistent' | 'enumerable' | 'readable' | 'writable') => all.every((each) => each[name]);
@@ -99,6 +122,11 @@ export function shared(drivers: readonly Driver<never>[]): Capabilities {
     readable: every('readable'),
     writable: every('writable'),
   });
+}
+
+/** The longest key that all of some drivers take, in UTF-8 bytes. */
+export function shortestLimit(drivers: readonly Pick<Driver, 'keyLimit'>[]): number {
+  return Math.min(...drivers.map(({ keyLimit = MAXIMUM_KEY_BYTES }) => keyLimit));
 }
 
 /** Capabilities without anything that changes entries step by step: what is left when reads or writes do not take effect. */

@@ -12,6 +12,8 @@ export interface Call {
 /** Stands between a caller and a driver: runs `next`, once, several times or never, and answers what the caller gets. */
 export type Interceptor = <T>(call: Call, next: () => Awaitable<T>) => Awaitable<T>;
 
+const EVERYTHING = ['read', 'write', 'remove', 'list', 'keep'] as const;
+
 /** What is not asked of the storage, and answers at once. */
 const LOCAL: ReadonlySet<Operation> = new Set(['locate']);
 
@@ -33,7 +35,9 @@ export function intercept<V>(
     wrapped[operation] = (...args: readonly unknown[]) => around({ operation, kind, args }, () => method(...args));
   }
   const stream = own.stream ?? (paged ? undefined : inner.stream && throughout(inner.stream.bind(inner), around));
-  return delegate(inner, { ...wrapped, stream } as Own<V>, ['list']);
+  // What the driver leaves out is made of what goes through `around`.
+  const { locate } = inner;
+  return delegate(inner, { locate: locate?.bind(inner), ...wrapped, stream } as Own<V>, EVERYTHING);
 }
 
 type Stream<V> = NonNullable<Driver<V>['stream']>;

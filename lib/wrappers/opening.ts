@@ -1,5 +1,8 @@
-import type { Backend } from '../backend/backend.js';
+import { Backend } from '../backend/backend.js';
 import type { Driver } from '../backend/driver.js';
+import { InvalidArgumentError } from '../errors.js';
+import { show } from '../show.js';
+import { delegate } from './delegate.js';
 import { intercept } from './intercept.js';
 
 /**
@@ -9,4 +12,21 @@ import { intercept } from './intercept.js';
 export function opening<V>(backend: Backend<V>): Driver<V> {
   const { driver } = backend;
   return intercept(driver, (_, next) => (backend.ready ? next() : backend.open().then(next)), { name: driver.name });
+}
+
+/**
+ * The drivers of the members of a wrapper: with every method, and each opened on use.
+ * @throws InvalidArgumentError for no backends, for what is none, and for a mixture of backends of bytes and of objects
+ */
+export function complete<V>(backends: readonly Backend<V>[], what: string): Driver<V>[] {
+  if (!Array.isArray(backends) || backends.length === 0) {
+    throw new InvalidArgumentError(`${what}: a list of at least one backend is expected; got ${show(backends)}`);
+  }
+  const wrong = backends.find((backend) => !(backend instanceof Backend));
+  if (wrong !== undefined) throw new InvalidArgumentError(`${what}: a member must be a Backend; got ${show(wrong)}`);
+  if (new Set(backends.map((backend) => backend.capabilities.values)).size > 1) {
+    const kinds = backends.map((backend) => `${backend.name} (${backend.capabilities.values})`).join(', ');
+    throw new InvalidArgumentError(`${what}: all members must hold bytes, or all objects; got ${kinds}. See encoded`);
+  }
+  return backends.map((backend) => delegate(opening(backend), { name: backend.name }));
 }
