@@ -32,6 +32,11 @@ export interface ContractOptions<V> {
   readonly counter?: ((number: number) => V) | undefined;
   /** Values to give back as they were, empty and falsy ones above all. By default what JSON carries, or bytes. */
   readonly samples?: readonly V[] | undefined;
+  /**
+   * Whether the backend gives every entry a deadline, also one that is to live for ever, so that none is promised to have no deadline; `false` by default.
+   * The deadline must be further away than the hours that the suite lets pass.
+   */
+  readonly expires?: boolean | undefined;
   /** How many keys the promises about long listings store; 2,500 by default. Fewer where writing is dear. */
   readonly many?: number | undefined;
 }

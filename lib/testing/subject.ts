@@ -67,6 +67,17 @@ export class Subject {
     return this.bytes ? String(number) : number;
   }
 
+  /** Whether every entry has a deadline. */
+  get expires(): boolean {
+    return this.#options.expires === true;
+  }
+
+  /** Asserts that the entry which has this deadline never expires, as far as the backend lets it. */
+  endless(expiresAt: number | undefined): void {
+    if (this.expires) assert.ok(typeof expiresAt === 'number', 'has a deadline');
+    else assert.equal(expiresAt, undefined);
+  }
+
   /** Values that are easily lost. */
   get samples(): readonly unknown[] {
     if (this.#options.samples !== undefined) return this.#options.samples;

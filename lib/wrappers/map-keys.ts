@@ -13,7 +13,7 @@ import type {
 } from '../backend/driver.js';
 import * as operations from '../backend/operations.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
-import { InvalidArgumentError, InvalidKeyError } from '../errors.js';
+import { InvalidArgumentError, InvalidKeyError, OutOfRangeError } from '../errors.js';
 import { show } from '../show.js';
 import { delegate, over } from './delegate.js';
 
@@ -25,6 +25,8 @@ export interface MapKeysOptions extends BackendOptions {
    * The key of a stored key, or `undefined` for one that is none of these. Without it the keys cannot be listed, as when `encode` hashes.
    */
   readonly decode?: ((stored: string) => string | undefined) | undefined;
+  /** The longest key in UTF-8 bytes, where `encode` makes keys longer: 512 for hexadecimal digits; 1,024 by default. */
+  readonly keyLimit?: number | undefined;
 }
 
 /**
@@ -36,21 +38,29 @@ export interface MapKeysOptions extends BackendOptions {
  * @example
  * const byUser = mapKeys(files('./users'), { encode: (id) => id.toLowerCase(), decode: (stored) => stored });
  * @throws InvalidArgumentError where `encode` is no function
+ * @throws OutOfRangeError for a `keyLimit` that is not 1 to 1,024
  */
 export function mapKeys<V>(backend: Backend<V>, options: MapKeysOptions): Backend<V> {
-  checkOptions(options, [...BACKEND_OPTIONS, 'encode', 'decode'], 'mapKeys');
-  const { encode, decode, ...rest } = options;
+  checkOptions(options, [...BACKEND_OPTIONS, 'encode', 'decode', 'keyLimit'], 'mapKeys');
+  const { encode, decode, keyLimit = MAXIMUM_KEY_BYTES, ...rest } = options;
   for (const [name, given] of Object.entries({ encode, decode })) {
     if (typeof given === 'function' || (name === 'decode' && given === undefined)) continue;
     throw new InvalidArgumentError(`mapKeys: ${name} must be a function; got ${show(given)}`);
   }
-  return over(backend, delegate(backend.driver, new MapKeysDriver(backend.driver, encode, decode)), rest);
+  if (!Number.isSafeInteger(keyLimit) || keyLimit < 1 || keyLimit > MAXIMUM_KEY_BYTES) {
+    const range = `a whole number from 1 to ${MAXIMUM_KEY_BYTES}`;
+    throw new OutOfRangeError(`mapKeys: keyLimit must be ${range}; got ${show(keyLimit)}`);
+  }
+  const own = new MapKeysDriver(backend.driver, encode, decode, keyLimit);
+  // Only what can set entries aside may say so.
+  return over(backend, delegate(backend.driver, own, ['keep']), rest);
 }
 
 class MapKeysDriver<V> implements Driver<V> {
   readonly capabilities;
   readonly name: string;
-  readonly keyLimit = MAXIMUM_KEY_BYTES;
+  readonly keyLimit: number;
+  readonly setAside?: (key: string) => Awaitable<string | undefined>;
   readonly #inner: Driver<V>;
   readonly #encode: (key: string) => string;
   readonly #decode: ((stored: string) => string | undefined) | undefined;
@@ -59,6 +69,7 @@ class MapKeysDriver<V> implements Driver<V> {
     inner: Driver<V>,
     encode: (key: string) => string,
     decode: ((stored: string) => string | undefined) | undefined,
+    keyLimit: number,
   ) {
     const enumerable = inner.capabilities.enumerable && decode !== undefined;
     this.capabilities = Object.freeze({ ...inner.capabilities, enumerable, ordered: false });
@@ -66,6 +77,9 @@ class MapKeysDriver<V> implements Driver<V> {
     this.#inner = inner;
     this.#encode = encode;
     this.#decode = decode;
+    this.keyLimit = keyLimit;
+    const { setAside } = inner;
+    if (setAside !== undefined) this.setAside = (key) => setAside.call(inner, this.#stored(key));
   }
 
   read(key: string): Awaitable<Entry<V> | undefined> {
@@ -146,8 +160,8 @@ class MapKeysDriver<V> implements Driver<V> {
     return this.#inner.locate?.(this.#stored(key));
   }
 
-  setAside(key: string): Awaitable<string | undefined> {
-    return this.#inner.setAside?.(this.#stored(key));
+  sweep(): Awaitable<number> {
+    return this.#inner.sweep?.() ?? 0;
   }
 
   #stored(key: string): string {
