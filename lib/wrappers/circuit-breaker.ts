@@ -1,12 +1,11 @@
-import { Backend } from '../backend/backend.js';
+import type { Backend } from '../backend/backend.js';
 import { checkOptions } from '../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
 import { CircuitOpenError, InvalidArgumentError, OutOfRangeError } from '../errors.js';
 import { show } from '../show.js';
 import { isFailure } from './failing.js';
-import { intercept } from './intercept.js';
-import { opening } from './opening.js';
+import { guarded, type Interceptor } from './intercept.js';
 
 /** `'closed'`: operations go through; `'open'`: they are refused; `'half-open'`: one is let through to see. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
@@ -41,33 +40,22 @@ export function circuitBreaker<V>(backend: Backend<V>, options: CircuitBreakerOp
     if (typeof given === 'function' || (given === undefined && name !== 'when')) continue;
     throw new InvalidArgumentError(`circuitBreaker: ${name} must be a function; got ${show(given)}`);
   }
-  const inner = opening(backend);
-  const now = clock ?? inner.clock ?? Date.now;
-  const circuit = new Circuit(inner.name, failures, toMilliseconds(resetAfter, 'resetAfter'), now, onChange);
-  const driver = intercept(
-    inner,
-    async (_, next) => {
-      const isProbe = circuit.enter();
-      try {
-        const answer = await next();
-        circuit.succeeded();
-        return answer;
-      } catch (error) {
-        if (when(error)) circuit.failed(isProbe, error);
-        else circuit.succeeded();
-        throw error;
-      }
-    },
-    { name: inner.name },
-  );
-  return new Backend(
-    driver,
-    { ...backend.options, ...rest },
-    {
-      over: [backend as unknown as Backend<never>],
-      opensInner: false,
-    },
-  );
+  const { driver } = backend;
+  const now = clock ?? driver.clock ?? Date.now;
+  const circuit = new Circuit(driver.name, failures, toMilliseconds(resetAfter, 'resetAfter'), now, onChange);
+  const around: Interceptor = async (_, next) => {
+    const isProbe = circuit.enter();
+    try {
+      const answer = await next();
+      circuit.succeeded();
+      return answer;
+    } catch (error) {
+      if (when(error)) circuit.failed(isProbe, error);
+      else circuit.succeeded();
+      throw error;
+    }
+  };
+  return guarded(backend, around, rest);
 }
 
 class Circuit {

@@ -88,12 +88,13 @@ function handedOn<V>(inner: Driver<V>, name: Operation): unknown {
  * otherwise, opens it first and closes it last.
  */
 export function over<V, W>(backend: Backend<W>, driver: Driver<V>, options: BackendOptions = {}): Backend<V> {
+  return new Backend(driver, inherited(backend, options), { over: [backend as unknown as Backend<never>] });
+}
+
+/** The options of a backend over another: its own, and where it has none, the other's. */
+export function inherited<V>(backend: Backend<V>, options: BackendOptions): BackendOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return new Backend(
-    driver,
-    { ...backend.options, ...Object.fromEntries(given) },
-    { over: [backend as unknown as Backend<never>] },
-  );
+  return { ...backend.options, ...Object.fromEntries(given) };
 }
 
 const LEVELS: readonly Atomicity[] = ['none', 'process', 'storage'];

@@ -6,7 +6,7 @@ import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import { delegate, KINDS, OPERATIONS, type Own, shared, shortestLimit } from './delegate.js';
 import { isFailure } from './failing.js';
-import { complete } from './opening.js';
+import { complete } from './members.js';
 
 /** Options of {@link fallback}. */
 export interface FallbackOptions extends BackendOptions {

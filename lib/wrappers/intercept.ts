@@ -1,9 +1,11 @@
+import { Backend } from '../backend/backend.js';
 import type { Awaitable, Driver } from '../backend/driver.js';
-import { delegate, KINDS, type Kind, OPERATIONS, type Operation, type Own } from './delegate.js';
+import type { BackendOptions } from '../backend/options.js';
+import { delegate, inherited, KINDS, type Kind, OPERATIONS, type Operation, type Own } from './delegate.js';
 
 /** A call of a driver's method, on its way. */
 export interface Call {
-  readonly operation: Operation;
+  readonly operation: Operation | 'open';
   readonly kind: Kind;
   /** What the method was called with. */
   readonly args: readonly unknown[];
@@ -11,6 +13,31 @@ export interface Call {
 
 /** Stands between a caller and a driver: runs `next`, once, several times or never, and answers what the caller gets. */
 export type Interceptor = <T>(call: Call, next: () => Awaitable<T>) => Awaitable<T>;
+
+/**
+ * The driver of a backend that is opened when it is first used, by whichever method, so that a failure to open is a failure of that call. For
+ * wrappers that go on when one of several backends does not.
+ */
+export function opening<V>(backend: Backend<V>): Driver<V> {
+  const { driver } = backend;
+  return intercept(driver, (_, next) => (backend.ready ? next() : backend.open().then(next)), { name: driver.name });
+}
+
+/** A backend around another all of whose calls go through one function, opening included. */
+export function guarded<V>(
+  backend: Backend<V>,
+  around: Interceptor,
+  options: BackendOptions,
+  how: { readonly paged?: boolean } = {},
+): Backend<V> {
+  const { name } = backend;
+  const open = async (): Promise<void> => {
+    await around({ operation: 'open', kind: 'keep', args: [] }, () => backend.open());
+  };
+  const driver = intercept(opening(backend), around, { name, open }, how);
+  const over = [backend as unknown as Backend<never>];
+  return new Backend(driver, inherited(backend, options), { over, opensInner: false });
+}
 
 const EVERYTHING = ['read', 'write', 'remove', 'list', 'keep'] as const;
 

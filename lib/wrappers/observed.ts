@@ -5,7 +5,7 @@ import type { Awaitable } from '../backend/driver.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
 import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
-import { type Operation, over } from './delegate.js';
+import { over } from './delegate.js';
 import { type Call, intercept } from './intercept.js';
 
 /** What one kind of operation came to. */
@@ -22,7 +22,7 @@ export interface OperationStatistics {
 export class Statistics {
   #hits = 0;
   #misses = 0;
-  #operations = new Map<Operation, { calls: number; failures: number; milliseconds: number }>();
+  #operations = new Map<Call['operation'], { calls: number; failures: number; milliseconds: number }>();
 
   /** How many reads found an entry; each key of `getMany` counts. */
   get hits(): number {
@@ -35,7 +35,7 @@ export class Statistics {
   }
 
   /** What each method of the driver came to; those never called are not there. */
-  get operations(): ReadonlyMap<Operation, OperationStatistics> {
+  get operations(): ReadonlyMap<Call['operation'], OperationStatistics> {
     return this.#operations;
   }
 
@@ -99,7 +99,7 @@ export interface ObservedOptions extends BackendOptions {
 export interface OperationMessage {
   /** The `name` of the observed backend. */
   readonly backend: string;
-  readonly operation: Operation;
+  readonly operation: Call['operation'];
   /** The key, of an operation on one. */
   readonly key: string | undefined;
 }
@@ -107,7 +107,7 @@ export interface OperationMessage {
 const channel = tracingChannel<string, OperationMessage>('keepsake:operation');
 
 /** Methods whose first argument is a key. */
-const KEYED: ReadonlySet<Operation> = new Set([
+const KEYED: ReadonlySet<Call['operation']> = new Set([
   'read',
   'write',
   'remove',

@@ -6,7 +6,7 @@ import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
 import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import { delegate, KINDS, LEVELLED, OPERATIONS, type Own, shared, shortestLimit, without } from './delegate.js';
-import { complete } from './opening.js';
+import { complete } from './members.js';
 
 /** Options of {@link randomChoice}. */
 export interface RandomChoiceOptions extends BackendOptions {

@@ -1,12 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import { Backend } from '../backend/backend.js';
+import type { Backend } from '../backend/backend.js';
 import { checkOptions } from '../backend/checks.js';
 import { type Duration, toMilliseconds } from '../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
 import { InvalidArgumentError, KeepsakeError, OutOfRangeError } from '../errors.js';
 import { show } from '../show.js';
-import { type Call, intercept } from './intercept.js';
-import { opening } from './opening.js';
+import { type Call, guarded } from './intercept.js';
 
 /** Options of {@link retry}. */
 export interface RetryOptions extends BackendOptions {
@@ -44,7 +43,6 @@ export function retry<V>(backend: Backend<V>, options: RetryOptions = {}): Backe
   }
   const first = toMilliseconds(delay, 'delay');
   const longest = toMilliseconds(maxDelay, 'maxDelay');
-  const inner = opening(backend);
   const around = async <T>(call: Call, next: () => T | Promise<T>): Promise<T> => {
     if (!isRepeatable(call)) return next();
     for (let attempt = 1; ; attempt++) {
@@ -57,15 +55,7 @@ export function retry<V>(backend: Backend<V>, options: RetryOptions = {}): Backe
     }
   };
   // A batch that failed cannot be asked for again, a page can.
-  const driver = intercept(inner, around, { name: inner.name }, { paged: true });
-  return new Backend(
-    driver,
-    { ...backend.options, ...rest },
-    {
-      over: [backend as unknown as Backend<never>],
-      opensInner: false,
-    },
-  );
+  return guarded(backend, around, rest, { paged: true });
 }
 
 function isRetryable(error: unknown): boolean {

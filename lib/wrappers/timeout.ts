@@ -1,10 +1,9 @@
-import { Backend } from '../backend/backend.js';
+import type { Backend } from '../backend/backend.js';
 import { bounded } from '../backend/bounded.js';
 import { checkOptions } from '../backend/checks.js';
 import { type Duration, toMilliseconds } from '../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
-import { intercept } from './intercept.js';
-import { opening } from './opening.js';
+import { guarded, type Interceptor } from './intercept.js';
 
 /** Longer timers fire at once. */
 const LONGEST = 2 ** 31 - 1;
@@ -29,16 +28,6 @@ export function timeout<V>(
     'timeout',
   );
   const milliseconds = Math.min(toMilliseconds(limit, 'limit'), LONGEST);
-  const inner = opening(backend);
-  const driver = intercept(inner, ({ operation }, next) => bounded(next, operation, undefined, milliseconds), {
-    name: inner.name,
-  });
-  return new Backend(
-    driver,
-    { ...backend.options, ...options, timeout: undefined },
-    {
-      over: [backend as unknown as Backend<never>],
-      opensInner: false,
-    },
-  );
+  const around: Interceptor = ({ operation }, next) => bounded(next, operation, undefined, milliseconds);
+  return guarded(backend, around, options);
 }
