@@ -43,6 +43,11 @@ export class Recency {
     return true;
   }
 
+  /** The key may have been stored again, or not; whoever began to read it before cannot tell that it is gone. */
+  doubt(key: string): void {
+    if (this.#keys.has(key)) this.#keys.set(key, { expiresAt: undefined });
+  }
+
   forget(key: string): boolean {
     return this.#keys.delete(key);
   }

@@ -38,6 +38,9 @@ export class Room {
       for (const key of keys) this.#active.set(key, (this.#active.get(key) ?? 0) + 1);
       try {
         return await work();
+      } catch (error) {
+        for (const key of keys) this.#recency.doubt(key);
+        throw error;
       } finally {
         for (const key of keys) this.#rest(key);
         this.#tell();
