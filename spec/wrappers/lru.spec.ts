@@ -16,6 +16,7 @@ import { TestClock } from '../support/clock.js';
 import { BareDriver } from '../support/drivers.js';
 import { all, Folders, rejection } from '../support/folders.js';
 import { Gates } from '../support/gates.js';
+import { Half } from '../support/half.js';
 import { Trouble } from '../support/trouble.js';
 
 /** An lru over memory, and the memory. */
@@ -159,6 +160,26 @@ describe('lru', () => {
     const reading = backend.get('key');
     await gates.reached('read');
     await backend.set('key', 2);
+    gates.open('read');
+    expect(await reading).to.equal(undefined);
+    await backend.set('b', 1);
+    await backend.set('c', 1);
+    expect(await inner.count()).to.equal(2);
+  });
+
+  it('does not forget a key either that was stored again though the answer was lost', async () => {
+    const [gates, half] = [new Gates(), new Half()];
+    const inner = memory<number>();
+    const backend = lru(half.around(gates.around(inner)), { max: 2 });
+    await backend.set('key', 1);
+    await inner.delete('key');
+    gates.hold('read');
+    const reading = backend.get('key');
+    await gates.reached('read');
+    gates.pass();
+    half.lost = ['write'];
+    await rejection(backend.set('key', 2));
+    half.lost = [];
     gates.open('read');
     expect(await reading).to.equal(undefined);
     await backend.set('b', 1);

@@ -18,6 +18,7 @@ import {
 import { TestClock } from '../support/clock.js';
 import { all, Folders, rejection, text } from '../support/folders.js';
 import { Gates } from '../support/gates.js';
+import { Half } from '../support/half.js';
 import { Trouble } from '../support/trouble.js';
 
 /** Two tiers in memory, each of which can be troubled; what goes wrong is collected. */
@@ -386,6 +387,36 @@ describe('tiered', () => {
         expect(await near.get('key'), 'a write that it takes puts it right').to.equal(3);
         expect(await backend.get('key')).to.equal(3);
       }
+    });
+
+    it('that is put right while it misses another change stays in doubt', async () => {
+      const [gates, half, trouble] = [new Gates(), new Half(), new Trouble()];
+      const near = memory<number>();
+      const backend = tiered([trouble.around(half.around(gates.around(near))), memory<number>()], {
+        onFailure: 'bypass',
+        report: () => undefined,
+      });
+      await backend.set('key', 1);
+      trouble.fail();
+      await backend.set('key', 2);
+      trouble.end();
+      gates.hold('remove');
+      expect(await backend.get('key')).to.equal(2);
+      await gates.reached('remove');
+      gates.pass();
+      // The tier takes this one, and nothing after it.
+      half.lost = ['write', 'remove'];
+      trouble.only = ['remove', 'removeMany'];
+      trouble.fail();
+      await backend.set('key', 3);
+      trouble.only = [];
+      await backend.set('key', 4);
+      expect(await near.get('key')).to.equal(3);
+      trouble.end();
+      half.lost = [];
+      gates.open('remove');
+      await new Promise(setImmediate);
+      expect(await backend.get('key')).to.equal(4);
     });
 
     it('that takes no writes but forgets the key makes no write reject', async () => {
