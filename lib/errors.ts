@@ -144,7 +144,7 @@ export class ReservedNameError extends KeepsakeError {
   }
 }
 
-/** A name is taken in its service. `code` is `'KEEPSAKE_DUPLICATE_NAME'`. */
+/** A name is taken, in a service or a registry. `code` is `'KEEPSAKE_DUPLICATE_NAME'`. */
 export class DuplicateNameError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {
     super('KEEPSAKE_DUPLICATE_NAME', message, details);

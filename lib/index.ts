@@ -45,6 +45,8 @@ export { TempStore, TempStoreMixin } from './model/temp-store.js';
 export { FieldType } from './model/types/field-type.js';
 export { types } from './model/types/index.js';
 export { type OpenOptions, openBackend } from './registry/open.js';
+export { type BackendFactory, BackendProvider, provider } from './registry/provider.js';
+export { BackendRegistry, type RegistryOptions } from './registry/registry.js';
 export { type CircuitBreakerOptions, type CircuitState, circuitBreaker } from './wrappers/circuit-breaker.js';
 export { encoded } from './wrappers/encoded.js';
 export { type FallbackOptions, fallback } from './wrappers/fallback.js';
