@@ -121,6 +121,9 @@ export class Cache<V = unknown> implements AsyncDisposable {
 
   /**
    * Stores a value in place of the one that was there. What is being computed for the key in this process is not stored any more.
+   *
+   * Its tags count as they stand now: where one may be invalidated between the reading of what the value is made of and this call, compute
+   * the value by `getOrSet`.
    * @param how the time to live, or options
    * @returns whether it was stored: a backend may discard writes
    * @throws InvalidArgumentError for `undefined`
@@ -143,7 +146,10 @@ export class Cache<V = unknown> implements AsyncDisposable {
     return this.#attempt('put', key, async () => {
       const versions = await this.#entries.tags.versions(tags);
       await this.#computations.supersedeKey(key);
-      return this.#entries.write(key, place, { value, ttl, versions, keep: 0 }, signal);
+      const stored = await this.#entries.write(key, place, { value, ttl, versions, keep: 0 }, signal);
+      // What began while this was written knows no better.
+      await this.#computations.supersedeKey(key);
+      return stored;
     });
   }
 

@@ -181,12 +181,12 @@ export class Computations<V> {
   ): Promise<{ readonly value: V; readonly versions: readonly TagVersion[] | undefined }> {
     const { key, plan, stale } = task;
     const snapshot = await this.#snapshot(task);
+    if (flight.aborted) throw flight.signal.reason;
     const old = stale && { value: stale.value, expiredFor: this.#entries.expiredFor(stale) };
     const context = new Context(flight, old, this.#entries.tags, plan.ttl, plan.tags);
     this.#statistics.computations++;
     let value: V;
     try {
-      if (flight.aborted) throw flight.signal.reason;
       value = await task.compute(context);
     } catch (error) {
       flight.failure = { error };

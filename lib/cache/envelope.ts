@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { toBytes } from '../backend/checks.js';
 import type { Codec } from '../codecs/codec.js';
 import { CorruptDataError, EncodeError, isKeepsakeError } from '../errors.js';
 import { show } from '../show.js';
@@ -94,7 +95,8 @@ export class ByteEnvelopes<V> implements EnvelopeFormat<V> {
 
   #encode(key: string, value: V): Uint8Array {
     try {
-      return this.#codec.encode(value);
+      // As everywhere over bytes, text is its UTF-8.
+      return toBytes(this.#codec.encode(value), 'put', key);
     } catch (error) {
       if (error instanceof EncodeError) {
         error.key ??= key;

@@ -308,6 +308,14 @@ describe('Cache', () => {
     expect(await cache.fetch('key')).to.equal('A,B\n');
     await cache.put('key', '');
     expect(await cache.fetch('key')).to.equal('');
+    const careless = new Cache<Uint8Array>(new Backend(new MinimalDriver()), {
+      codec: { name: 'careless', encode: (value) => value, decode: (bytes) => bytes },
+    });
+    expect(await failure(() => careless.put('key', 5 as never))).to.be.instanceOf(InvalidArgumentError);
+    await careless.put('key', 'text' as never);
+    expect(Buffer.from((await careless.fetch('key')) ?? []).toString()).to.equal('text');
+    const typed: Cache<string> = new Cache<string>(memory<string>());
+    await typed.close();
   });
 
   it('gives no garbage for what it did not store, or what was damaged', async () => {

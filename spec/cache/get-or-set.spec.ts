@@ -230,6 +230,21 @@ for (const { kind, open } of kinds) {
         expect(await cache.fetch('key')).to.equal('put');
       });
 
+      it('does not overwrite what was being put when it began', async () => {
+        const cache = make({ staleWhileRevalidate: '1h' });
+        await cache.put('key', 'old');
+        clock.advance(60_000);
+        const work = new Work<string>();
+        const putting = cache.put('key', 'put');
+        const call = cache.getOrSet('key', work.compute);
+        await putting;
+        await settled();
+        work.resolve('computed');
+        expect(await call).to.be.oneOf(['old', 'put']);
+        await settled();
+        expect(await cache.fetch('key')).to.equal('put');
+      });
+
       for (const what of [{ key: 'name:key' }, { namespace: 'name' }, 'all'] as const) {
         it(`does not store what began before ${JSON.stringify(what)} was cleared, nor gives it to later callers`, async () => {
           const cache = make();
