@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Backend, Cache, type CacheOptions, type ComputeContext, memory } from 'keepsake';
 import { TestClock } from '../support/clock.js';
+import { MinimalDriver } from '../support/drivers.js';
 import { FailingDriver, kinds } from '../support/failing.js';
 import { failure } from '../support/failure.js';
 
@@ -203,6 +204,17 @@ for (const { kind, open } of kinds) {
         expect(await cache.fetch('key')).to.equal('from after');
       });
 
+      it('is not aborted when they leave with the value', async () => {
+        const cache = make();
+        const work = new Work<string>();
+        const call = cache.getOrSet('key', work.compute, { signal: new AbortController().signal });
+        await work.begun();
+        work.resolve('value');
+        await call;
+        await settled();
+        expect(work.contexts[0]?.signal.aborted).to.equal(false);
+      });
+
       it('leaves no rejection unhandled when it fails afterwards', async () => {
         const cache = make();
         const work = new Work<string>();
@@ -371,6 +383,13 @@ for (const { kind, open } of kinds) {
         expect(await failure(() => cache.getOrSet('key', fail, covered))).to.equal(error);
       });
 
+      it('covers what was put, too', async () => {
+        const cache = make({ staleIfError: '1h' });
+        await cache.put('key', 'old');
+        clock.advance(60_000 + 3_599_999);
+        expect(await cache.getOrSet('key', () => Promise.reject(new Error('down')))).to.equal('old');
+      });
+
       it('covers no abort of its own caller', async () => {
         const cache = make({ staleIfError: '1h' });
         await cache.put('key', 'old');
@@ -397,6 +416,63 @@ for (const { kind, open } of kinds) {
     });
   });
 }
+
+/** A driver whose next read or write comes late: a read gives what was there when it began, a write takes effect when it is let through. */
+class LateDriver extends MinimalDriver {
+  gates: { read?: Promise<void> | undefined; write?: Promise<void> | undefined } = {};
+
+  override async read(key: string) {
+    const found = super.read(key);
+    const { read } = this.gates;
+    if (read !== undefined && key.startsWith('value:')) {
+      this.gates.read = undefined;
+      await read;
+    }
+    return found;
+  }
+
+  override async write(...parameters: Parameters<MinimalDriver['write']>) {
+    const { write } = this.gates;
+    if (write !== undefined && parameters[0].startsWith('value:')) {
+      this.gates.write = undefined;
+      await write;
+    }
+    return super.write(...parameters);
+  }
+}
+
+describe('getOrSet, when the backend is late', () => {
+  it('computes nothing that was computed while it was looked up', async () => {
+    const driver = new LateDriver();
+    const cache = new Cache(new Backend(driver));
+    let open!: () => void;
+    driver.gates.read = new Promise((resolve) => {
+      open = resolve;
+    });
+    const late = cache.getOrSet('key', () => 'computed again');
+    await settled();
+    expect(await cache.getOrSet('key', () => 'computed')).to.equal('computed');
+    open();
+    expect(await late).to.equal('computed');
+  });
+
+  it('clears what is being stored when it is cleared', async () => {
+    const driver = new LateDriver();
+    const cache = new Cache(new Backend(driver));
+    let open!: () => void;
+    driver.gates.write = new Promise((resolve) => {
+      open = resolve;
+    });
+    const computed = cache.getOrSet('key', () => 'computed');
+    await settled();
+    const cleared = cache.clear({ key: 'key' });
+    await settled();
+    open();
+    expect(await computed).to.equal('computed');
+    expect(await cleared).to.equal(1);
+    expect(await cache.fetch('key')).to.equal(undefined);
+  });
+});
 
 describe('getOrSet, when the backend fails', () => {
   let driver: FailingDriver;

@@ -5,6 +5,13 @@ import { TestClock } from '../support/clock.js';
 import { kinds } from '../support/failing.js';
 import { failure } from '../support/failure.js';
 
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; !condition(); turn++) {
+    if (turn > 1000) throw new Error('it does not come to that');
+    await setImmediate();
+  }
+}
+
 for (const { kind, open } of kinds) {
   describe(`tags over ${kind}`, () => {
     let clock: TestClock;
@@ -42,7 +49,13 @@ for (const { kind, open } of kinds) {
     });
 
     it('void a value whose computation began before the invalidation, and nobody gets it who comes after', async () => {
-      for (const dynamic of [false, true]) {
+      const another = new Cache(backend);
+      for (const [dynamic, by] of [
+        [false, cache],
+        [true, cache],
+        [false, another],
+        [true, another],
+      ] as const) {
         let source = 'old';
         let begun = 0;
         const gate: (() => void)[] = [];
@@ -54,16 +67,16 @@ for (const { kind, open } of kinds) {
           return read;
         };
         const options = dynamic ? {} : { tags: ['tag'] };
-        const key = `key ${dynamic}`;
+        const key = `key ${dynamic} ${by === cache}`;
         const before = cache.getOrSet(key, compute, options);
-        while (begun < 1) await setImmediate();
+        await until(() => begun === 1);
         source = 'new';
-        await cache.invalidateTags(['tag']);
+        await by.invalidateTags(['tag']);
         const after = Array.from({ length: 5 }, () => cache.getOrSet(key, compute, options));
         for (let turn = 0; turn < 20; turn++) await setImmediate();
         gate.shift()?.();
         expect(await before).to.equal('old');
-        while (begun < 2) await setImmediate();
+        await until(() => begun === 2);
         gate.shift()?.();
         expect(await Promise.all(after)).to.deep.equal(['new', 'new', 'new', 'new', 'new']);
         expect(begun).to.equal(2);
@@ -161,12 +174,18 @@ for (const { kind, open } of kinds) {
     });
 
     it('void their entries when their counters are lost, and never revive them', async () => {
+      const lose = () => backend.clear({ prefix: 'tag' });
       for (let round = 0; round < 20; round++) {
-        await cache.put('key', 1, { tags: ['tag'] });
-        await backend.clear({ prefix: 'tag' });
-        if (round % 2 === 0) await cache.invalidateTags(['tag']);
-        else await cache.put('other', 1, { tags: ['tag'] });
-        expect(await cache.fetch('key')).to.equal(undefined);
+        await cache.put('made anew', 1, { tags: ['tag'] });
+        await lose();
+        await cache.put('other', 1, { tags: ['tag'] });
+        expect(await cache.fetch('made anew')).to.equal(undefined);
+        await lose();
+        await cache.invalidateTags(['tag']);
+        await cache.put('invalidated', 1, { tags: ['tag'] });
+        await lose();
+        await cache.invalidateTags(['tag']);
+        expect(await cache.fetch('invalidated')).to.equal(undefined);
       }
     });
   });
