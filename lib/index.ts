@@ -26,6 +26,20 @@ export type {
   SetOptions,
   SignalOption,
 } from './backend/options.js';
+export { Cache } from './cache/cache.js';
+export type {
+  CacheOptions,
+  CacheStatistics,
+  ClearOptions,
+  Compute,
+  ComputeContext,
+  Fetched,
+  GetOrSetOptions,
+  OnBackendError,
+  PutOptions,
+  StaleOptions,
+  StaleValue,
+} from './cache/options.js';
 export type { Codec } from './codecs/codec.js';
 export { type JsonOptions, json } from './codecs/json.js';
 export { type FilesOptions, files } from './drivers/files/files.js';
