@@ -52,50 +52,66 @@ class Message {
   #value(): void {
     const token = this.#byte();
     if (token <= 0x7f || token >= 0xe0) return;
-    if (token <= 0x8f) return this.#open(token & 0x0f, true);
-    if (token <= 0x9f) return this.#open(token & 0x0f, false);
-    if (token <= 0xbf) return this.#text(token & 0x1f);
+    if (token <= 0x8f) this.#open(token & 0x0f, true);
+    else if (token <= 0x9f) this.#open(token & 0x0f, false);
+    else if (token <= 0xbf) this.#text(token & 0x1f);
+    else this.#sized(token);
+  }
+
+  #sized(token: number): void {
     switch (token) {
-      case 0xc0:
-      case 0xc2:
-      case 0xc3:
-        return;
-      case 0xc4:
+      case 0xc0: // nil
+      case 0xc2: // false
+      case 0xc3: // true
+        break;
+      case 0xc4: // bin 8, 16, 32
       case 0xc5:
       case 0xc6:
-        return this.#skip(this.#length(token - 0xc4));
-      case 0xc7:
-        return this.#timestamp(this.#length(0));
-      case 0xca:
+        this.#skip(this.#length(token - 0xc4));
+        break;
+      case 0xcc: // uint 8, int 8
+      case 0xd0:
+        this.#skip(1);
+        break;
+      case 0xcd: // uint 16, int 16
+      case 0xd1:
+        this.#skip(2);
+        break;
+      case 0xca: // float 32, uint 32, int 32
       case 0xce:
       case 0xd2:
-        return this.#skip(4);
-      case 0xcb:
+        this.#skip(4);
+        break;
+      case 0xcb: // float 64, uint 64, int 64
       case 0xcf:
       case 0xd3:
-        return this.#skip(8);
-      case 0xcc:
-      case 0xd0:
-        return this.#skip(1);
-      case 0xcd:
-      case 0xd1:
-        return this.#skip(2);
-      case 0xd6:
-        return this.#timestamp(4);
-      case 0xd7:
-        return this.#timestamp(8);
-      case 0xd9:
+        this.#skip(8);
+        break;
+      case 0xd9: // str 8, 16, 32
       case 0xda:
       case 0xdb:
-        return this.#text(this.#length(token - 0xd9));
-      case 0xdc:
+        this.#text(this.#length(token - 0xd9));
+        break;
+      case 0xdc: // array 16, 32
       case 0xdd:
-        return this.#open(this.#length(token - 0xdb), false);
-      case 0xde:
+        this.#open(this.#length(token - 0xdb), false);
+        break;
+      case 0xde: // map 16, 32
       case 0xdf:
-        return this.#open(this.#length(token - 0xdd), true);
+        this.#open(this.#length(token - 0xdd), true);
+        break;
+      case 0xc7: // ext 8, fixext 4, fixext 8
+        this.#timestamp(this.#length(0));
+        break;
+      case 0xd6:
+        this.#timestamp(4);
+        break;
+      case 0xd7:
+        this.#timestamp(8);
+        break;
+      default:
+        throw new TypeError(`byte ${this.#at - 1} begins an extension, or nothing that MessagePack knows`);
     }
-    throw new TypeError(`byte ${this.#at - 1} begins an extension, or nothing that MessagePack knows`);
   }
 
   #key(): void {

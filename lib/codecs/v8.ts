@@ -48,45 +48,42 @@ class Walk {
   #checkObject(value: object, depth: number): void {
     const prototype = Object.getPrototypeOf(value);
     if (types.isProxy(value)) throw this.#refuse('a Proxy', 'cannot be saved');
-    if (Array.isArray(value) && Array.isArray(prototype)) return this.#checkProperties(value, depth);
-    if (prototype === Object.prototype || prototype === null) {
-      // Such as an `arguments` object, which comes back as another kind.
-      if (types.isArgumentsObject(value)) throw this.#refuse(value, 'is an arguments object; make an array of it');
-      return this.#checkProperties(value, depth);
-    }
-    if (isView(value, prototype)) return this.#checkView(value as NodeJS.ArrayBufferView);
-    if (types.isMap(value) && prototype === Map.prototype) {
-      let index = 0;
-      for (const [key, item] of value) {
-        this.#step(`key ${index}`, key, depth);
-        this.#step(typeof key === 'string' ? key : `value ${index}`, item, depth);
-        index++;
-      }
-      return this.#checkBare(value);
-    }
-    if (types.isSet(value) && prototype === Set.prototype) {
-      let index = 0;
-      for (const item of value) this.#step(index++, item, depth);
-      return this.#checkBare(value);
-    }
-    if (types.isRegExp(value) && prototype === RegExp.prototype) {
+    // Such an object, with the prototype of a plain one, comes back as a plain one.
+    if (types.isArgumentsObject(value)) throw this.#refuse(value, 'is an arguments object; make an array of it');
+    const isArray = Array.isArray(value) && Array.isArray(prototype);
+    if (isArray || prototype === Object.prototype || prototype === null) this.#checkProperties(value, depth);
+    else if (ArrayBuffer.isView(value) && VIEWS.has(prototype)) this.#checkView(value);
+    else if (types.isMap(value) && prototype === Map.prototype) this.#checkMap(value, depth);
+    else if (types.isSet(value) && prototype === Set.prototype) this.#checkSet(value, depth);
+    else if (types.isRegExp(value) && prototype === RegExp.prototype) {
       if (value.lastIndex !== 0) throw this.#refuse(value, 'would lose its lastIndex');
-      return this.#checkBare(value, 'lastIndex');
-    }
-    if (types.isDate(value) && prototype === Date.prototype) return this.#checkBare(value);
-    if (types.isArrayBuffer(value) && prototype === ArrayBuffer.prototype) {
-      if ((value as { resizable?: boolean }).resizable === true) throw this.#refuse(value, 'can be resized');
-      return this.#checkBare(value);
-    }
-    if (isBoxed(value, prototype)) {
-      // A String has its letters and length for properties.
-      return this.#checkBare(value, ...(types.isStringObject(value) ? Object.getOwnPropertyNames(String(value)) : []));
-    }
-    if (types.isNativeError(value)) throw this.#refuse(value, 'would lose what belongs to its class; save its message');
-    throw this.#refuse(value, 'is of a class, which it would lose');
+      this.#checkBare(value, 'lastIndex');
+    } else if (types.isStringObject(value) && prototype === String.prototype) {
+      // Its letters and length are properties.
+      this.#checkBare(value, ...Object.getOwnPropertyNames(String(value)), 'length');
+    } else if (isBare(value) && BARE.has(prototype)) this.#checkBare(value);
+    else if (types.isNativeError(value))
+      throw this.#refuse(value, 'would lose what belongs to its class; save its message');
+    else throw this.#refuse(value, 'is of a class, which it would lose');
   }
 
-  #checkView(view: NodeJS.ArrayBufferView): void {
+  #checkMap(map: ReadonlyMap<unknown, unknown>, depth: number): void {
+    let index = 0;
+    for (const [key, item] of map) {
+      this.#step(`key ${index}`, key, depth);
+      this.#step(typeof key === 'string' ? key : `value ${index}`, item, depth);
+      index++;
+    }
+    this.#checkBare(map);
+  }
+
+  #checkSet(set: ReadonlySet<unknown>, depth: number): void {
+    let index = 0;
+    for (const item of set) this.#step(index++, item, depth);
+    this.#checkBare(set);
+  }
+
+  #checkView(view: ArrayBufferView): void {
     if (types.isSharedArrayBuffer(view.buffer)) throw this.#refuse(view, 'is a view of shared memory; copy it');
   }
 
@@ -130,11 +127,11 @@ const VIEWS: ReadonlySet<object> = new Set<object>([
   ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array].map((c) => c.prototype),
 ]);
 
-function isView(value: object, prototype: object): boolean {
-  return ArrayBuffer.isView(value) && VIEWS.has(prototype);
-}
+/** Of these, nothing but the content is carried. */
+const BARE: ReadonlySet<object> = new Set<object>(
+  [Date, ArrayBuffer, Boolean, Number, BigInt].map((type) => type.prototype),
+);
 
-function isBoxed(value: object, prototype: object): boolean {
-  if (!types.isBoxedPrimitive(value) || types.isSymbolObject(value)) return false;
-  return [Boolean, Number, String, BigInt].some((boxed) => boxed.prototype === prototype);
+function isBare(value: object): boolean {
+  return types.isDate(value) || types.isArrayBuffer(value) || types.isBoxedPrimitive(value);
 }
