@@ -149,6 +149,7 @@ function copyObject(value: object, options: PlainOptions, path: Path, above: Abo
     return tag(value, '$date', value.toISOString(), options, path);
   }
   if (types.isMap(value) && prototype === Map.prototype) {
+    if (isNative(value, options, path)) return value;
     const entries = [...value].map(([key, item], index) => [
       copyOut(key, options, [...path, `key ${index}`], here),
       copyOut(item, options, [...path, typeof key === 'string' ? key : `value ${index}`], here),
@@ -156,6 +157,7 @@ function copyObject(value: object, options: PlainOptions, path: Path, above: Abo
     return tag(value, '$map', entries, options, path);
   }
   if (types.isSet(value) && prototype === Set.prototype) {
+    if (isNative(value, options, path)) return value;
     const items = [...value].map((item, index) => copyOut(item, options, [...path, index], here));
     return tag(value, '$set', items, options, path);
   }

@@ -1,8 +1,8 @@
 import type { Codec } from '../codecs/codec.js';
-import { load } from '../codecs/load.js';
 import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import { type ArrowTable, formOf, type TableForm } from './form.js';
+import { loadParquet, type Parquet } from './parquet-wasm.js';
 import { loadArrow, toRecords, toTable } from './table.js';
 
 /** How the columns of a Parquet file are compressed. */
@@ -14,15 +14,6 @@ export interface ParquetOptions {
   readonly form?: TableForm | undefined;
   /** How columns are compressed when they are written; `'snappy'` by default, as others have it. All are read. */
   readonly compression?: ParquetCompression | undefined;
-}
-
-/** What is used of `parquet-wasm`, whose own types need those of browsers. */
-interface Parquet {
-  readonly Compression: Readonly<Record<string, number>>;
-  readonly Table: { fromIPCStream(stream: Uint8Array): unknown };
-  readonly WriterPropertiesBuilder: new () => { setCompression(compression: number | undefined): { build(): unknown } };
-  writeParquet(table: unknown, properties: unknown): Uint8Array;
-  readParquet(file: Uint8Array): { intoIPCStream(): Uint8Array };
 }
 
 /**
@@ -68,5 +59,5 @@ const COMPRESSIONS = {
 } as const;
 
 async function libraries(): Promise<[typeof import('apache-arrow'), Parquet]> {
-  return [await loadArrow('parquet()'), load<Parquet>('parquet-wasm', 'parquet()')];
+  return [await loadArrow('parquet()'), loadParquet('parquet()')];
 }

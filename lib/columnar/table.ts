@@ -1,4 +1,4 @@
-import type { DataType, Table } from 'apache-arrow';
+import type { DataType, Table, Vector } from 'apache-arrow';
 import { loadModule } from '../codecs/load.js';
 import { put } from '../codecs/plain.js';
 import { UnsupportedError } from '../errors.js';
@@ -16,6 +16,8 @@ export function loadArrow(what: string): Promise<Arrow> {
 export function toTable(arrow: Arrow, value: unknown, format: string): Table {
   if (arrow.isArrowTable(value)) return value;
   const { names, rows } = columnsOf(value, format);
+  const marked = names.find((name) => name.startsWith('\ufeff'));
+  if (marked !== undefined) throw refuse(marked, 'begins with a byte order mark, which a name would lose', 0);
   const columns: Record<string, ReturnType<typeof column>> = {};
   for (const name of names) put(columns, name, column(arrow, rows, name, format));
   return new arrow.Table(columns);
@@ -94,7 +96,7 @@ export function toRecords(arrow: Arrow, table: Table, room: number): Record<stri
   const records = Array.from({ length: table.numRows }, (): Record<string, unknown> => ({}));
   for (const [at, { name, type }] of fields.entries()) {
     const read = readerOf(arrow, type, name);
-    const vector = table.getChildAt(at);
+    const vector = asBytes(arrow, table.getChildAt(at), type);
     for (let row = 0; row < records.length; row++) {
       const value: unknown = vector?.get(row);
       put(records[row] as Record<string, unknown>, name, value === null ? null : read(value));
@@ -103,9 +105,28 @@ export function toRecords(arrow: Arrow, table: Table, room: number): Record<stri
   return records;
 }
 
+/** Text as the bytes that it is: apache-arrow would drop a byte order mark, and make something of what is no UTF-8. */
+function asBytes(arrow: Arrow, vector: Vector | null, type: DataType): Vector | null {
+  const { DataType } = arrow;
+  const isText = DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isUtf8View(type);
+  if (vector === null || !isText) return vector;
+  const bytes = DataType.isUtf8(type)
+    ? new arrow.Binary()
+    : DataType.isLargeUtf8(type)
+      ? new arrow.LargeBinary()
+      : new arrow.BinaryView();
+  return new arrow.Vector(vector.data.map((data) => data.clone(bytes as DataType)));
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 function readerOf(arrow: Arrow, type: DataType, name: string): (value: unknown) => unknown {
   const { DataType } = arrow;
-  if (DataType.isDictionary(type)) return readerOf(arrow, type.dictionary, name);
+  if (DataType.isDictionary(type)) {
+    const read = readerOf(arrow, type.dictionary, name);
+    // Only a column of text itself is read as bytes.
+    return (value) => (typeof value === 'string' ? value : read(value));
+  }
   if (DataType.isTimestamp(type) || DataType.isDate(type)) {
     return (value) => {
       const date = new Date(Math.floor(Number(value)));
@@ -121,15 +142,10 @@ function readerOf(arrow: Arrow, type: DataType, name: string): (value: unknown) 
   ) {
     return (value) => new Uint8Array(value as Uint8Array);
   }
-  if (
-    DataType.isUtf8(type) ||
-    DataType.isLargeUtf8(type) ||
-    DataType.isUtf8View(type) ||
-    DataType.isBool(type) ||
-    DataType.isInt(type) ||
-    DataType.isFloat(type) ||
-    DataType.isNull(type)
-  ) {
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isUtf8View(type)) {
+    return (value) => utf8.decode(value as Uint8Array);
+  }
+  if (DataType.isBool(type) || DataType.isInt(type) || DataType.isFloat(type) || DataType.isNull(type)) {
     return (value) => value;
   }
   throw new UnsupportedError(
