@@ -40,8 +40,22 @@ export type {
   StaleOptions,
   StaleValue,
 } from './cache/options.js';
-export type { Codec } from './codecs/codec.js';
+export { brotli } from './codecs/brotli.js';
+export type { Codec, SynchronousCodec } from './codecs/codec.js';
+export type { CompressionOptions } from './codecs/compression.js';
+export {
+  type DeriveKeyOptions,
+  deriveKey,
+  type EncryptedOptions,
+  type EncryptionKey,
+  encrypted,
+} from './codecs/encrypted.js';
+export { gzip } from './codecs/gzip.js';
 export { type JsonOptions, json } from './codecs/json.js';
+export { msgpack } from './codecs/msgpack.js';
+export { type TextOptions, text } from './codecs/text.js';
+export { v8 } from './codecs/v8.js';
+export { zstd } from './codecs/zstd.js';
 export { type FilesOptions, files } from './drivers/files/files.js';
 export { type MemoryOptions, memory } from './drivers/memory.js';
 export * from './errors.js';

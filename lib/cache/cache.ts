@@ -85,7 +85,8 @@ export class Cache<V = unknown> implements AsyncDisposable {
     try {
       const stored = await values.get(place, options);
       if (stored !== undefined) {
-        const envelope = format.open(key, stored);
+        const opening = format.open(key, stored);
+        const envelope = opening instanceof Promise ? await opening : opening;
         if (this.#entries.isFresh(envelope) && (envelope.tags == null || (await tags.hold(envelope.tags)))) {
           this.#statistics.hits++;
           return envelope.value;
@@ -179,7 +180,8 @@ export class Cache<V = unknown> implements AsyncDisposable {
         ? entries.values.get(place)
         : entries.values.get(place, { signal: plan.signal }));
       if (stored !== undefined) {
-        const envelope = entries.format.open(key, stored);
+        const opening = entries.format.open(key, stored);
+        const envelope = opening instanceof Promise ? await opening : opening;
         if (envelope.tags == null || (await entries.tags.hold(envelope.tags))) {
           if (entries.isFresh(envelope)) {
             this.#statistics.hits++;

@@ -58,7 +58,7 @@ export class Entries<V> {
   async find(key: string, place: string, signal?: AbortSignal): Promise<Found<V>> {
     const entry = await this.values.getEntry(place, { signal });
     if (entry === undefined) return MISSING;
-    const envelope = this.format.open(key, entry.value);
+    const envelope = await this.format.open(key, entry.value);
     if (envelope.tags != null && !(await this.tags.hold(envelope.tags))) return MISSING;
     if (!this.isFresh(envelope)) return { state: 'expired', envelope };
     return { state: 'fresh', envelope, expiresAt: envelope.freshUntil ?? entry.expiresAt };
@@ -74,13 +74,16 @@ export class Entries<V> {
     const tags = versions.length === 0 ? undefined : versions;
     const length = this.#shorten(ttl === undefined ? this.#settings.ttl : ttl);
     if (length == null) {
-      const sealed = this.format.seal(key, { value, tags });
+      const sealing = this.format.seal(key, { value, tags });
+      const sealed = sealing instanceof Promise ? await sealing : sealing;
       return this.values.set(place, sealed, length === null ? { ttl: null, signal } : { signal });
     }
     const freshUntil = Math.ceil(this.#settings.clock() + length);
     const { keepExpired = Math.min(length, KEPT), staleWhileRevalidate, staleIfError } = this.#settings;
     const kept = Math.max(keepExpired, staleWhileRevalidate, staleIfError, keep);
-    return this.values.set(place, this.format.seal(key, { value, freshUntil, tags }), { ttl: length + kept, signal });
+    const sealing = this.format.seal(key, { value, freshUntil, tags });
+    const sealed = sealing instanceof Promise ? await sealing : sealing;
+    return this.values.set(place, sealed, { ttl: length + kept, signal });
   }
 
   #shorten(length: number | null | undefined): number | null | undefined {

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { toBytes } from '../backend/checks.js';
-import type { Codec } from '../codecs/codec.js';
-import { CorruptDataError, EncodeError, isKeepsakeError } from '../errors.js';
+import type { Awaitable } from '../backend/driver.js';
+import { type Codec, chain } from '../codecs/codec.js';
+import { CorruptDataError, DecryptError, EncodeError, isKeepsakeError, UnsupportedError } from '../errors.js';
 import { show } from '../show.js';
 
 /** The version of a tag that an entry depends on. */
@@ -19,9 +20,9 @@ export interface Envelope<V> {
 /** How envelopes are stored. */
 export interface EnvelopeFormat<V> {
   /** @throws EncodeError for a value that the codec cannot carry */
-  seal(key: string, envelope: Envelope<V>): unknown;
+  seal(key: string, envelope: Envelope<V>): Awaitable<unknown>;
   /** @throws CorruptDataError for what no cache stored */
-  open(key: string, stored: unknown): Envelope<V>;
+  open(key: string, stored: unknown): Awaitable<Envelope<V>>;
 }
 
 /** The version of both formats. */
@@ -64,21 +65,22 @@ export class ByteEnvelopes<V> implements EnvelopeFormat<V> {
     this.#codec = codec;
   }
 
-  seal(key: string, { value, freshUntil, tags }: Envelope<V>): Uint8Array {
-    const listed = Buffer.from(tags === undefined ? '' : JSON.stringify(tags));
-    const encoded = this.#encode(key, value);
-    const bytes = Buffer.alloc(HEADER + listed.length + encoded.length);
-    bytes.writeUInt16BE(MAGIC, 0);
-    bytes.writeUInt8(VERSION, 2);
-    bytes.writeDoubleBE(freshUntil ?? Number.NaN, 8);
-    bytes.writeUInt32BE(listed.length, 16);
-    bytes.set(listed, HEADER);
-    bytes.set(encoded, HEADER + listed.length);
-    bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
-    return bytes;
+  seal(key: string, { value, freshUntil, tags }: Envelope<V>): Awaitable<Uint8Array> {
+    return chain(this.#encode(key, value), (encoded) => {
+      const listed = Buffer.from(tags === undefined ? '' : JSON.stringify(tags));
+      const bytes = Buffer.alloc(HEADER + listed.length + encoded.length);
+      bytes.writeUInt16BE(MAGIC, 0);
+      bytes.writeUInt8(VERSION, 2);
+      bytes.writeDoubleBE(freshUntil ?? Number.NaN, 8);
+      bytes.writeUInt32BE(listed.length, 16);
+      bytes.set(listed, HEADER);
+      bytes.set(encoded, HEADER + listed.length);
+      bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
+      return bytes;
+    });
   }
 
-  open(key: string, stored: unknown): Envelope<V> {
+  open(key: string, stored: unknown): Awaitable<Envelope<V>> {
     const { buffer, byteOffset, byteLength } = stored as Uint8Array;
     const bytes = Buffer.from(buffer, byteOffset, byteLength);
     if (bytes.length < HEADER || bytes.readUInt16BE(0) !== MAGIC) throw corrupt(key, 'it is no entry of a cache');
@@ -86,18 +88,15 @@ export class ByteEnvelopes<V> implements EnvelopeFormat<V> {
     if (bytes.readUInt32BE(4) !== crc32(bytes.subarray(8))) throw corrupt(key, 'its checksum is wrong');
     const freshUntil = bytes.readDoubleBE(8);
     const start = HEADER + bytes.readUInt32BE(16);
-    return {
-      value: this.#decode(key, bytes.subarray(start)),
+    return chain(this.#decode(key, bytes.subarray(start)), (value) => ({
+      value,
       freshUntil: Number.isNaN(freshUntil) ? undefined : freshUntil,
       tags: start === HEADER ? undefined : JSON.parse(bytes.toString('utf8', HEADER, start)),
-    };
+    }));
   }
 
-  #encode(key: string, value: V): Uint8Array {
-    try {
-      // As everywhere over bytes, text is its UTF-8.
-      return toBytes(this.#codec.encode(value), 'put', key);
-    } catch (error) {
+  #encode(key: string, value: V): Awaitable<Uint8Array> {
+    const explain = (error: unknown): never => {
       if (error instanceof EncodeError) {
         error.key ??= key;
         throw error;
@@ -105,14 +104,27 @@ export class ByteEnvelopes<V> implements EnvelopeFormat<V> {
       if (isKeepsakeError(error)) throw error;
       const message = `${show(key)} cannot be written as ${this.#codec.name}: ${messageOf(error)}`;
       throw new EncodeError(message, { key, cause: error });
+    };
+    try {
+      // As everywhere over bytes, text is its UTF-8.
+      const encoded = chain(this.#codec.encode(value, key), (bytes) => toBytes(bytes, 'put', key));
+      return encoded instanceof Promise ? encoded.catch(explain) : encoded;
+    } catch (error) {
+      return explain(error);
     }
   }
 
-  #decode(key: string, bytes: Uint8Array): V {
-    try {
-      return this.#codec.decode(bytes);
-    } catch (error) {
+  #decode(key: string, bytes: Uint8Array): Awaitable<V> {
+    const explain = (error: unknown): never => {
+      // Of these the stored form is not to blame.
+      if (error instanceof DecryptError || error instanceof UnsupportedError) throw error;
       throw corrupt(key, `it is no ${this.#codec.name}: ${messageOf(error)}`, error);
+    };
+    try {
+      const value = this.#codec.decode(bytes, key);
+      return value instanceof Promise ? value.catch(explain) : value;
+    } catch (error) {
+      return explain(error);
     }
   }
 }
