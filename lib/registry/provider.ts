@@ -4,12 +4,15 @@ import { Backend } from '../backend/backend.js';
 import { checkOptions } from '../backend/checks.js';
 import type { Awaitable } from '../backend/driver.js';
 import type { Duration } from '../backend/duration.js';
+import { gzip } from '../codecs/gzip.js';
 import { json } from '../codecs/json.js';
+import { v8 } from '../codecs/v8.js';
 import { type FilesOptions, files } from '../drivers/files/files.js';
 import { type MemoryOptions, memory } from '../drivers/memory.js';
 import { InvalidArgumentError, UnsupportedError } from '../errors.js';
 import { show } from '../show.js';
 import { encoded } from '../wrappers/encoded.js';
+import { type LruOptions, lru } from '../wrappers/lru/lru.js';
 import { volatile } from '../wrappers/volatile.js';
 import { openBackend, schemes } from './open.js';
 
@@ -24,6 +27,9 @@ export type BackendFactory = ((...args: any[]) => Awaitable<Backend<any>>) | (ne
  * |---|---|---|
  * | `lru` | `max`, or options of `memory` | `memory({ max })` |
  * | `json` | options of `files`, and `folder` | a JSON file for each key |
+ * | `pickle` | the same | a file for each key, by `v8` |
+ * | `pickle.gzip` | the same, `folder` needed | a compressed file for each key |
+ * | `disklru` | the same, and `max` (100 by default) | at most `max` files |
  * | `volatile` | `{ backend, ttl, sliding }` | `volatile(backend, …)` |
  *
  * Each also goes by PyStorage's name, such as `storage.lru`; and the scheme of every URL that `openBackend` opens is a name too, with the rest of the URL as its
@@ -90,6 +96,13 @@ interface StorageOptions extends FilesOptions {
 const builtIn: readonly (readonly [string, BackendFactory])[] = Object.entries<BackendFactory>({
   lru: (max: number | MemoryOptions = 1000) => memory(typeof max === 'object' ? max : { max }),
   json: (options: StorageOptions = {}) => encoded(storage('json', options, '.storage.json'), json()),
+  pickle: (options: StorageOptions = {}) => encoded(storage('pickle', options, '.storage.bin'), v8()),
+  'pickle.gzip': ({ folder, ...options }: StorageOptions = {}) => {
+    if (folder === undefined) throw new InvalidArgumentError('pickle.gzip: folder must be the path of a folder');
+    return encoded(files(folder, { extension: '.storage.bin.gz', ...options }), gzip(v8()));
+  },
+  disklru: ({ max = 100, saveEvery, ...options }: StorageOptions & Partial<LruOptions> = {}) =>
+    encoded(lru(storage('disklru', options, '.storage.bin'), { max, saveEvery }), v8()),
   volatile: (options: { backend: Backend<unknown>; ttl: Duration; sliding?: boolean }) => {
     checkOptions(options, ['backend', 'ttl', 'sliding'], 'volatile');
     const { backend, ...rest } = options;

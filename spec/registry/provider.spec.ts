@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Backend, BackendProvider, memory, provider } from 'keepsake';
@@ -59,6 +59,36 @@ describe('BackendProvider', () => {
     await backend.close();
   });
 
+  it('keeps whatever structured clone carries, also compressed', async () => {
+    const value = { since: new Date(5), tags: new Set(['a']), deep: new Map([[1, 2n]]) };
+    for (const [name, file] of [
+      ['storage.pickle', 'key.storage.bin'],
+      ['storage.pickle.gzip', 'key.storage.bin.gz'],
+    ] as const) {
+      const folder = folders.make();
+      const backend = await provider.create(name, { folder });
+      await backend.set('key', value);
+      expect(readdirSync(folder)).to.deep.equal([file]);
+      expect(await backend.get('key')).to.deep.equal(value);
+      await backend.close();
+    }
+    expect((await rejection(provider.create('pickle.gzip'))).message).to.include('folder must be');
+  });
+
+  it('keeps at most so many files, and which they are over a restart', async () => {
+    const folder = folders.make();
+    const first = await provider.create('disklru', { folder, max: 100, durability: 'none' });
+    for (let index = 0; index < 150; index++) await first.set(`key.${index}`, `value.${index}`);
+    expect(await first.count()).to.equal(100);
+    expect(await first.get('key.50')).to.equal('value.50');
+    await first.close();
+    const again = await provider.create('disklru', { folder, max: 100, durability: 'none' });
+    await again.set('new', 1);
+    expect(await again.get('key.50')).to.equal('value.50');
+    expect(await again.get('key.51')).to.equal(undefined);
+    await again.close();
+  });
+
   it('lets entries of another backend expire', async () => {
     const clock = new TestClock();
     const backend = await provider.create('volatile', { backend: memory({ clock: clock.now }), ttl: '5s' });
@@ -84,7 +114,7 @@ describe('BackendProvider', () => {
     expect(error.message).to.match(
       /no backend named "storage\.floppy"; there are file, json, lru, memory, .*storage\.json/,
     );
-    for (const name of ['lru', 'json', 'volatile', 's3', 'redis', 'redis.json']) {
+    for (const name of ['lru', 'json', 'pickle', 'pickle.gzip', 'volatile', 'disklru', 's3', 'redis', 'redis.json']) {
       expect(provider.names).to.include(name).and.include(`storage.${name}`);
     }
   });
