@@ -143,12 +143,13 @@ for (const { name, make, wrong, most, checked, tool: parameters } of subjects) {
       await refuses(make(), 'text', /"text" is no Uint8Array; put a codec inside/);
     });
 
-    it('writes what its tool reads', function () {
-      if (!hasTool(name)) return this.test?.parent?.title === name ? undefined : this.skip();
-      const file = join(folders.make(), `value.${name}`);
-      const bytes = make(json()).encode({ a: 'é' }, 'key') as Uint8Array;
-      expect(tool(name, parameters, file, bytes).toString()).to.equal('{"a":"é"}');
-    });
+    if (hasTool(name)) {
+      it('writes what its tool reads', () => {
+        const file = join(folders.make(), `value.${name}`);
+        const bytes = make(json()).encode({ a: 'é' }, 'key') as Uint8Array;
+        expect(tool(name, parameters, file, bytes).toString()).to.equal('{"a":"é"}');
+      });
+    }
   });
 }
 
