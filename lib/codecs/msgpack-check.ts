@@ -124,9 +124,22 @@ class Message {
   #text(length: number, isKey = false): void {
     const start = this.#at;
     this.#skip(length);
-    const text = this.#bytes.subarray(start, this.#at);
-    if (!isUtf8(text)) throw new TypeError(`the text at byte ${start} is no UTF-8`);
-    if (isKey && length === PROTOTYPE_KEY.length && PROTOTYPE_KEY.equals(text)) this.hasPrototypeKey = true;
+    if (!this.#isShortAscii(start, this.#at) && !isUtf8(this.#bytes.subarray(start, this.#at))) {
+      throw new TypeError(`the text at byte ${start} is no UTF-8`);
+    }
+    if (isKey && length === PROTOTYPE_KEY.length && PROTOTYPE_KEY.equals(this.#bytes.subarray(start, this.#at))) {
+      this.hasPrototypeKey = true;
+    }
+  }
+
+  /** Most texts are, and a loop over few bytes is faster than a call. */
+  #isShortAscii(start: number, end: number): boolean {
+    if (end - start > 64) return false;
+    const bytes = this.#bytes;
+    for (let at = start; at < end; at++) {
+      if ((bytes[at] as number) > 0x7f) return false;
+    }
+    return true;
   }
 
   #timestamp(length: number): void {

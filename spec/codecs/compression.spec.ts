@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
 import { expect } from 'chai';
@@ -76,7 +77,7 @@ for (const { name, make, wrong, most, checked, tool: parameters } of subjects) {
     });
 
     it('makes what repeats smaller, and more so at a higher level', async () => {
-      const text = Buffer.from(Array.from({ length: 5000 }, (_, index) => `line ${(index * 7919) % 1009}\n`).join(''));
+      const text = readFileSync('package-lock.json');
       const low = await make({ level: 1 }).encode(text, 'key');
       const high = await make({ level: most }).encode(text, 'key');
       expect(low.length).to.be.lessThan(text.length / 2);
@@ -142,12 +143,13 @@ for (const { name, make, wrong, most, checked, tool: parameters } of subjects) {
       await refuses(make(), 'text', /"text" is no Uint8Array; put a codec inside/);
     });
 
-    it('writes what its tool reads', function () {
-      if (!hasTool(name)) return this.test?.parent?.title === name ? undefined : this.skip();
-      const file = join(folders.make(), `value.${name}`);
-      const bytes = make(json()).encode({ a: 'é' }, 'key') as Uint8Array;
-      expect(tool(name, parameters, file, bytes).toString()).to.equal('{"a":"é"}');
-    });
+    if (hasTool(name)) {
+      it('writes what its tool reads', () => {
+        const file = join(folders.make(), `value.${name}`);
+        const bytes = make(json()).encode({ a: 'é' }, 'key') as Uint8Array;
+        expect(tool(name, parameters, file, bytes).toString()).to.equal('{"a":"é"}');
+      });
+    }
   });
 }
 

@@ -27,7 +27,7 @@ export async function comesBack<T>(codec: Codec<T>, value: T, expected: unknown 
   const back = await there(codec, value);
   expect(picture(back)).to.equal(picture(expected));
   // It takes two invalid dates for different ones.
-  if (!(expected instanceof Date && Number.isNaN(expected.getTime()))) deepStrictEqual(back, expected);
+  if (!picture(expected).includes('Invalid Date')) deepStrictEqual(back, expected);
   expect(picture(value), 'the value that was given').to.equal(before);
 }
 
