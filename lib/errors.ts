@@ -102,6 +102,16 @@ export class CorruptDataError extends KeepsakeError {
   }
 }
 
+/**
+ * What is stored cannot be decrypted: the key is wrong or not given, or the bytes were changed or belong to another entry. They are left
+ * as they are. `code` is `'KEEPSAKE_DECRYPT'`.
+ */
+export class DecryptError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_DECRYPT', message, details);
+  }
+}
+
 /** A value that cannot be written as it is; `path` leads to it. `code` is `'KEEPSAKE_ENCODE'`. */
 export class EncodeError extends KeepsakeError {
   /** What is wrong, without the place. */
@@ -144,7 +154,7 @@ export class ReservedNameError extends KeepsakeError {
   }
 }
 
-/** A name is taken in its service. `code` is `'KEEPSAKE_DUPLICATE_NAME'`. */
+/** A name is taken, in a service or a registry. `code` is `'KEEPSAKE_DUPLICATE_NAME'`. */
 export class DuplicateNameError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {
     super('KEEPSAKE_DUPLICATE_NAME', message, details);
@@ -207,6 +217,7 @@ for (const [name, errors] of Object.entries({
   TimeoutError,
   StorageError,
   CorruptDataError,
+  DecryptError,
   EncodeError,
   LockedError,
   NotAnIntegerError,

@@ -26,8 +26,36 @@ export type {
   SetOptions,
   SignalOption,
 } from './backend/options.js';
-export type { Codec } from './codecs/codec.js';
+export { Cache } from './cache/cache.js';
+export type {
+  CacheOptions,
+  CacheStatistics,
+  ClearOptions,
+  Compute,
+  ComputeContext,
+  Fetched,
+  GetOrSetOptions,
+  OnBackendError,
+  PutOptions,
+  StaleOptions,
+  StaleValue,
+} from './cache/options.js';
+export { brotli } from './codecs/brotli.js';
+export type { Codec, SynchronousCodec } from './codecs/codec.js';
+export type { CompressionOptions } from './codecs/compression.js';
+export {
+  type DeriveKeyOptions,
+  deriveKey,
+  type EncryptedOptions,
+  type EncryptionKey,
+  encrypted,
+} from './codecs/encrypted.js';
+export { gzip } from './codecs/gzip.js';
 export { type JsonOptions, json } from './codecs/json.js';
+export { msgpack } from './codecs/msgpack.js';
+export { type TextOptions, text } from './codecs/text.js';
+export { v8 } from './codecs/v8.js';
+export { zstd } from './codecs/zstd.js';
 export { type FilesOptions, files } from './drivers/files/files.js';
 export { type MemoryOptions, memory } from './drivers/memory.js';
 export * from './errors.js';
@@ -45,6 +73,8 @@ export { TempStore, TempStoreMixin } from './model/temp-store.js';
 export { FieldType } from './model/types/field-type.js';
 export { types } from './model/types/index.js';
 export { type OpenOptions, openBackend } from './registry/open.js';
+export { type BackendFactory, BackendProvider, provider } from './registry/provider.js';
+export { BackendRegistry, type RegistryOptions } from './registry/registry.js';
 export { type CircuitBreakerOptions, type CircuitState, circuitBreaker } from './wrappers/circuit-breaker.js';
 export { encoded } from './wrappers/encoded.js';
 export { type FallbackOptions, fallback } from './wrappers/fallback.js';

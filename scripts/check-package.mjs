@@ -21,7 +21,8 @@ User.create('ann', { name: 'Ann' }).save()
   .then((backend) => backend.get('user:ann').then((bytes) => console.log(JSON.parse(new TextDecoder().decode(bytes)).name)));
 `;
 const typed = `
-import { Field, files, json, encoded, memory, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
+import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
+import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
 import { contract } from 'keepsake/testing';
 
 const service = new Service({ backend: memory() });
@@ -36,6 +37,9 @@ export class User extends Store {
 
 export const ann: User = User.create('ann', { name: 'Ann' });
 export const scores = encoded(files('scores'), json<{ points: number }>());
+export const keep = encoded(files('notes'), encrypted(gzip(msgpack<{ text: string }>()), { keys: [] }));
+export const rows = encoded(files('rows'), csv<{ id: string }>());
+export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ compression: 'zstd' })];
 export { contract };
 `;
 

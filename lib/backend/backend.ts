@@ -356,7 +356,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     error.operation = 'entries';
     error.key = key;
     if (onCorrupt === 'throw') throw error;
-    if (onCorrupt === 'report') return report(error);
+    // What cannot be decrypted may be whole: perhaps only the key is missing.
+    if (onCorrupt === 'report' || error.code === 'KEEPSAKE_DECRYPT') return report(error);
     const place = await this.#run('entries', key, undefined, () => this.#driver.setAside?.(key));
     report(new CorruptDataError(`${error.message} (moved to ${place})`, { key, path: place, cause: error }));
   }

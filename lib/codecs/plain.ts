@@ -18,6 +18,13 @@ export interface PlainOptions {
   readonly tagged: boolean;
   /** What stands before the path in messages, such as `'User.badges'`. */
   readonly root?: string;
+  /** What the values are made for, in messages; plain JSON if absent. */
+  readonly format?: string;
+  /**
+   * What the format carries beside JSON's own values. Asked for NaN and infinities, bigint, Date, Map, Set and bytes: `true` where it is
+   * carried as it is, a reason where it is refused, `undefined` where it is treated as for JSON.
+   */
+  readonly native?: (value: unknown) => true | string | undefined;
 }
 
 const MAXIMUM_DEPTH = 1000;
@@ -29,6 +36,47 @@ const MAXIMUM_DEPTH = 1000;
  */
 export function toPlain(value: unknown, options: PlainOptions): unknown {
   return copyOut(value, options, [], undefined);
+}
+
+/**
+ * Whether JSON carries `value` as it is, so that no copy is needed: nothing in it is refused, tagged or escaped. `false` says only that
+ * {@link toPlain} must look.
+ * @param tagged as in {@link PlainOptions}
+ */
+export function isPlain(value: unknown, tagged: boolean, depth = 0): boolean {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed();
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value) && (value !== 0 || !Object.is(value, -0));
+    case 'object':
+      return value === null || (depth < MAXIMUM_DEPTH && isPlainObject(value, tagged, depth + 1));
+    default:
+      return false;
+  }
+}
+
+function isPlainObject(value: object, tagged: boolean, depth: number): boolean {
+  // JSON.stringify would call it.
+  if ('toJSON' in value) return false;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Array.prototype && Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      if (!isPlain(value[index], tagged, depth)) return false;
+    }
+    return true;
+  }
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  const keys = Object.keys(value);
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] as string;
+    if (!key.isWellFormed() || (tagged && key.startsWith('$'))) return false;
+    const item = (value as Record<string, unknown>)[key];
+    if (item !== undefined && !isPlain(item, tagged, depth)) return false;
+  }
+  return Object.getOwnPropertySymbols(value).length === 0;
 }
 
 /** What {@link toPlain} was given, from what it gave; changes `plain` in place. */
@@ -70,11 +118,14 @@ function copyOut(value: unknown, options: PlainOptions, path: Path, above: Above
     case 'boolean':
       return value;
     case 'number':
-      if (!Number.isFinite(value)) throw refuse(value, 'has no form in JSON', options, path);
+      if (!Number.isFinite(value)) {
+        if (isNative(value, options, path)) return value;
+        throw refuse(value, 'has no form in JSON', options, path);
+      }
       if (Object.is(value, -0)) throw refuse('-0', 'would come back as 0', options, path);
       return value;
     case 'bigint':
-      return tag(value, '$bigint', String(value), options, path);
+      return isNative(value, options, path) ? value : tag(value, '$bigint', String(value), options, path);
     case 'object':
       return value === null ? null : copyObject(value, options, path, above);
     default:
@@ -94,9 +145,11 @@ function copyObject(value: object, options: PlainOptions, path: Path, above: Abo
   if (prototype === Object.prototype || prototype === null) return copyRecord(value, options, path, here);
   if (value instanceof Date && types.isDate(value)) {
     if (Number.isNaN(value.getTime())) throw refuse(value, 'is an invalid Date', options, path);
+    if (isNative(value, options, path)) return value;
     return tag(value, '$date', value.toISOString(), options, path);
   }
   if (types.isMap(value) && prototype === Map.prototype) {
+    if (isNative(value, options, path)) return value;
     const entries = [...value].map(([key, item], index) => [
       copyOut(key, options, [...path, `key ${index}`], here),
       copyOut(item, options, [...path, typeof key === 'string' ? key : `value ${index}`], here),
@@ -104,10 +157,12 @@ function copyObject(value: object, options: PlainOptions, path: Path, above: Abo
     return tag(value, '$map', entries, options, path);
   }
   if (types.isSet(value) && prototype === Set.prototype) {
+    if (isNative(value, options, path)) return value;
     const items = [...value].map((item, index) => copyOut(item, options, [...path, index], here));
     return tag(value, '$set', items, options, path);
   }
   if (types.isUint8Array(value)) {
+    if (isNative(value, options, path)) return value;
     return tag(
       value,
       '$bytes',
@@ -150,7 +205,13 @@ function copyRecord(value: object, options: PlainOptions, path: Path, here: Abov
 
 function tag(value: unknown, name: string, form: unknown, options: PlainOptions, path: Path): unknown {
   if (options.tagged) return { [name]: form };
-  throw refuse(value, 'has no form in plain JSON', options, path);
+  throw refuse(value, `has no form in ${options.format ?? 'plain JSON'}`, options, path);
+}
+
+function isNative(value: unknown, options: PlainOptions, path: Path): boolean {
+  const answer = options.native?.(value);
+  if (typeof answer === 'string') throw refuse(value, answer, options, path);
+  return answer === true;
 }
 
 function untag(object: Record<string, unknown>, key: string): unknown {

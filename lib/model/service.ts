@@ -6,6 +6,7 @@ import {
   ClosedError,
   CorruptDataError,
   DeclarationError,
+  DecryptError,
   DuplicateNameError,
   InvalidArgumentError,
   type KeepsakeError,
@@ -185,10 +186,10 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   /** Deals with a document that a listing met and cannot read, by `onCorrupt`; for keepsake itself. */
   async leaveOut(error: unknown, key: string, documents: Backend<Document>): Promise<undefined> {
     const { onCorrupt } = this.#options;
-    // What a newer version saved is not damaged.
-    const isNewer = error instanceof MigrationError;
-    if ((!isNewer && !(error instanceof CorruptDataError)) || onCorrupt === 'throw') throw error;
-    const place = onCorrupt === 'quarantine' && !isNewer ? await documents.driver.setAside?.(key) : undefined;
+    // What a newer version saved, or what is encrypted with another key, is not damaged.
+    const isWhole = error instanceof MigrationError || error instanceof DecryptError;
+    if ((!isWhole && !(error instanceof CorruptDataError)) || onCorrupt === 'throw') throw error;
+    const place = onCorrupt === 'quarantine' && !isWhole ? await documents.driver.setAside?.(key) : undefined;
     if (place === undefined) this.#report(error);
     else this.#report(new CorruptDataError(`${error.message} (moved to ${place})`, { key, path: place, cause: error }));
   }

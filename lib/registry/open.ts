@@ -14,7 +14,8 @@ export interface OpenOptions extends BackendOptions {
 
 type Opener = (rest: string, query: URLSearchParams, options: OpenOptions) => Backend<never>;
 
-const schemes: ReadonlyMap<string, Opener> = new Map([
+/** The schemes of URLs, without the colon. */
+export const schemes: ReadonlyMap<string, Opener> = new Map([
   ['memory', openMemory],
   ['file', openFiles],
 ]);

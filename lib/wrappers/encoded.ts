@@ -14,8 +14,8 @@ import type {
 import type { Clock } from '../backend/duration.js';
 import * as operations from '../backend/operations.js';
 import type { BackendOptions } from '../backend/options.js';
-import type { Codec } from '../codecs/codec.js';
-import { CorruptDataError, EncodeError, isKeepsakeError } from '../errors.js';
+import { type Codec, chain } from '../codecs/codec.js';
+import { CorruptDataError, DecryptError, EncodeError, isKeepsakeError, type KeepsakeError } from '../errors.js';
 import { show } from '../show.js';
 import { over } from './delegate.js';
 
@@ -23,7 +23,7 @@ import { over } from './delegate.js';
  * A backend of values over another, which holds bytes unless the codec makes something else.
  *
  * Bytes that the codec cannot decode make `get` reject with a `CorruptDataError` that says where they are; listings leave such an
- * entry out and report it, see `onCorrupt`. They are never changed.
+ * entry out and report it, see `onCorrupt`. They are never changed. So with a `DecryptError`, whose entry is not moved aside either.
  * Closing it closes the backend underneath.
  *
  * @example
@@ -57,21 +57,19 @@ class EncodedDriver<T, S> implements Driver<T> {
     this.#codec = codec;
   }
 
-  async read(key: string): Promise<Entry<T> | undefined> {
-    return this.#decode(key, await this.#inner.read(key));
+  read(key: string): Awaitable<Entry<T> | undefined> {
+    const reading = this.#inner.read(key);
+    return reading instanceof Promise ? reading.then((entry) => this.#decode(key, entry)) : this.#decode(key, reading);
   }
 
   async readEntry(key: string): Promise<Entry<T> | undefined> {
     return this.#decode(key, await operations.readEntry(this.#inner, key));
   }
 
-  async write(
-    key: string,
-    value: T,
-    expiresAt: number | undefined,
-    condition: Condition | undefined,
-  ): Promise<boolean> {
-    return this.#inner.write(key, this.#encode(key, value), expiresAt, condition);
+  write(key: string, value: T, expiresAt: number | undefined, condition: Condition | undefined): Awaitable<boolean> {
+    const encoding = this.#encode(key, value);
+    if (!(encoding instanceof Promise)) return this.#inner.write(key, encoding, expiresAt, condition);
+    return encoding.then((stored) => this.#inner.write(key, stored, expiresAt, condition));
   }
 
   remove(key: string, condition: Condition | undefined): Awaitable<boolean> {
@@ -80,20 +78,22 @@ class EncodedDriver<T, S> implements Driver<T> {
 
   async scan(request: ScanRequest): Promise<Page<T>> {
     const page = await this.#inner.scan(request);
-    return { entries: this.#decodeListed(page.entries), cursor: page.cursor };
+    return { entries: await this.#decodeListed(page.entries), cursor: page.cursor };
   }
 
   async *stream(request: Omit<ScanRequest, 'cursor'>): AsyncGenerator<readonly ListedEntry<T>[]> {
-    for await (const batch of operations.stream(this.#inner, request)) yield this.#decodeListed(batch);
+    for await (const batch of operations.stream(this.#inner, request)) yield await this.#decodeListed(batch);
   }
 
   async readMany(keys: readonly string[]): Promise<(Entry<T> | undefined)[]> {
     const entries = await operations.readMany(this.#inner, keys);
-    return entries.map((entry, index) => this.#decode(keys[index] as string, entry));
+    return eachInTurn(entries, (entry, index) => this.#decode(keys[index] as string, entry));
   }
 
   async writeMany(entries: readonly (readonly [string, T])[], expiresAt: number | undefined): Promise<void> {
-    const written = entries.map(([key, value]) => [key, this.#encode(key, value)] as const);
+    const written = await eachInTurn(entries, ([key, value]) =>
+      chain(this.#encode(key, value), (stored) => [key, stored] as const),
+    );
     await operations.writeMany(this.#inner, written, expiresAt);
   }
 
@@ -110,14 +110,21 @@ class EncodedDriver<T, S> implements Driver<T> {
   }
 
   async increment(key: string, by: number, expiresAt: number | undefined): Promise<Counter> {
-    // An engine of objects counts in numbers, which the codec could not decode.
-    if (this.#codec.decimalIntegers && this.#inner.capabilities.values === 'bytes') {
-      return operations.increment(this.#inner, key, by, expiresAt);
+    if (!this.#codec.decimalIntegers) {
+      let sum = 0;
+      const stored = await this.update(key, (entry) => {
+        sum = operations.addToCounter(entry === undefined ? 0 : entry.value, by, key);
+        return { value: sum as T, expiresAt: entry === undefined ? expiresAt : entry.expiresAt };
+      });
+      return { value: sum, expiresAt: stored?.expiresAt };
     }
+    if (this.#inner.capabilities.values === 'bytes') return operations.increment(this.#inner, key, by, expiresAt);
+    // An engine of objects would count in numbers, which the codec could not decode.
     let sum = 0;
-    const stored = await this.update(key, (entry) => {
+    const stored = await operations.update(this.#inner, key, (entry) => {
       sum = operations.addToCounter(entry === undefined ? 0 : entry.value, by, key);
-      return { value: sum as T, expiresAt: entry === undefined ? expiresAt : entry.expiresAt };
+      const value = Buffer.from(String(sum)) as S;
+      return { value, expiresAt: entry === undefined ? expiresAt : entry.expiresAt };
     });
     return { value: sum, expiresAt: stored?.expiresAt };
   }
@@ -127,8 +134,8 @@ class EncodedDriver<T, S> implements Driver<T> {
     change: (current: Entry<T> | undefined) => Awaitable<Change<T> | undefined>,
   ): Promise<Entry<T> | undefined> {
     const stored = await operations.update(this.#inner, key, async (current) => {
-      const changed = await change(this.#decode(key, current));
-      return changed && { value: this.#encode(key, changed.value), expiresAt: changed.expiresAt };
+      const changed = await change(await this.#decode(key, current));
+      return changed && { value: await this.#encode(key, changed.value), expiresAt: changed.expiresAt };
     });
     return this.#decode(key, stored);
   }
@@ -149,43 +156,85 @@ class EncodedDriver<T, S> implements Driver<T> {
     return this.#inner.locate?.(key);
   }
 
-  #encode(key: string, value: T): S {
+  #encode(key: string, value: T): Awaitable<S> {
     try {
-      return this.#codec.encode(value);
+      const encoding = this.#codec.encode(value, key);
+      return encoding instanceof Promise ? encoding.catch((error) => this.#refuse(key, error)) : encoding;
     } catch (error) {
-      if (error instanceof EncodeError || !isKeepsakeError(error)) throw explain(error, key, this.#codec.name);
-      throw error;
+      return this.#refuse(key, error);
     }
   }
 
-  #decode(key: string, entry: Entry<S> | undefined): Entry<T> | undefined {
+  #refuse(key: string, error: unknown): never {
+    throw error instanceof EncodeError || !isKeepsakeError(error) ? explain(error, key, this.#codec.name) : error;
+  }
+
+  #decode(key: string, entry: Entry<S> | undefined): Awaitable<Entry<T> | undefined> {
     if (entry === undefined) return undefined;
-    return new DecodedEntry(this.#decodeValue(key, entry.value), entry);
+    const value = this.#decodeValue(key, entry.value);
+    return value instanceof Promise
+      ? value.then((decoded) => new DecodedEntry(decoded, entry))
+      : new DecodedEntry(value, entry);
   }
 
-  #decodeValue(key: string, stored: S): T {
+  #decodeValue(key: string, stored: S): Awaitable<T> {
     try {
-      return this.#codec.decode(stored);
+      const decoding = this.#codec.decode(stored, key);
+      return decoding instanceof Promise
+        ? decoding.catch((error) => {
+            throw this.#unreadable(key, error);
+          })
+        : decoding;
     } catch (error) {
-      const path = this.locate(key);
-      const why = error instanceof Error ? error.message : String(error);
-      throw new CorruptDataError(
-        `${path ?? show(key)} cannot be read as ${this.#codec.name}: ${why}. It is left as it is: mend it, or delete it`,
-        { key, path, cause: error },
-      );
+      throw this.#unreadable(key, error);
     }
   }
 
-  #decodeListed(entries: readonly ListedEntry<S>[]): ListedEntry<T>[] {
-    return entries.map(({ key, value, error }) => {
+  #unreadable(key: string, error: unknown): KeepsakeError {
+    if (isKeepsakeError(error, 'KEEPSAKE_UNSUPPORTED')) return error as KeepsakeError;
+    const path = this.locate(key);
+    const place = path ?? show(key);
+    const why = error instanceof Error ? error.message : String(error);
+    if (isKeepsakeError(error, 'KEEPSAKE_DECRYPT')) {
+      return new DecryptError(`${place} cannot be decrypted: ${why}. It is left as it is`, { key, path, cause: error });
+    }
+    return new CorruptDataError(
+      `${place} cannot be read as ${this.#codec.name}: ${why}. It is left as it is: mend it, or delete it`,
+      { key, path, cause: error },
+    );
+  }
+
+  #decodeListed(entries: readonly ListedEntry<S>[]): Promise<ListedEntry<T>[]> {
+    return eachInTurn(entries, ({ key, value, error }): Awaitable<ListedEntry<T>> => {
       if (value === undefined) return { key, error };
       try {
-        return { key, value: this.#decodeValue(key, value) };
-      } catch (corrupt) {
-        return { key, error: corrupt as CorruptDataError };
+        const decoding = this.#decodeValue(key, value);
+        if (!(decoding instanceof Promise)) return { key, value: decoding };
+        return decoding.then(
+          (decoded) => ({ key, value: decoded }),
+          (failure) => leftOut(key, failure),
+        );
+      } catch (failure) {
+        return leftOut(key, failure);
       }
     });
   }
+}
+
+/** A listed entry that cannot be read. What is no fault of the entry fails the listing. */
+function leftOut(key: string, error: unknown): { readonly key: string; readonly error: KeepsakeError } {
+  if (error instanceof CorruptDataError || error instanceof DecryptError) return { key, error };
+  throw error;
+}
+
+/** What `work` gives for each item, one after another, so that a page of large values is not worked on all at once. */
+async function eachInTurn<A, B>(items: readonly A[], work: (item: A, index: number) => Awaitable<B>): Promise<B[]> {
+  const made = new Array<B>(items.length);
+  for (let index = 0; index < items.length; index++) {
+    const working = work(items[index] as A, index);
+    made[index] = working instanceof Promise ? await working : working;
+  }
+  return made;
 }
 
 /** Keeps the version of the entry underneath, which may cost something to tell, until somebody asks. */

@@ -2,7 +2,7 @@ import { deepStrictEqual } from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { EncodeError, json } from 'keepsake';
+import { EncodeError, InvalidArgumentError, type JsonOptions, json, OutOfRangeError } from 'keepsake';
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 const thrown = (work: () => unknown): EncodeError => {
@@ -248,6 +248,20 @@ describe('json', () => {
     expect(json({ indent: 2 }).decode(Buffer.from('{\n "a": 1\n}\n'))).to.deep.equal({ a: 1 });
     expect(json({ indent: 2 }).decimalIntegers).to.equal(false);
     expect(json().decimalIntegers).to.equal(true);
+  });
+
+  it('lets no toJSON change what is written', () => {
+    const list = Object.assign([1], { toJSON: () => 'other' });
+    expect(text(json().encode({ list }))).to.equal('{"list":[1]}');
+    const hidden = Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 'other', enumerable: false });
+    expect(text(json().encode([hidden]))).to.equal('[{"a":1}]');
+    expect(thrown(() => json().encode({ toJSON: () => 'other' })).path).to.equal('toJSON');
+    expect(text(json().encode({ toJSON: 'text' }))).to.equal('{"toJSON":"text"}');
+  });
+
+  it('refuses options that nobody knows, and an indent outside its range', () => {
+    expect(() => json({ type: true } as JsonOptions)).to.throw(InvalidArgumentError, 'there is no option "type"');
+    for (const indent of [-1, 11, 1.5, Number.NaN]) expect(() => json({ indent })).to.throw(OutOfRangeError, 'indent');
   });
 
   it('throws for bytes that are no JSON, no UTF-8 or no tagged form', () => {

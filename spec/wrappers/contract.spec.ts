@@ -1,5 +1,5 @@
 import {
-  type Backend,
+  Backend,
   circuitBreaker,
   encoded,
   fallback,
@@ -18,6 +18,7 @@ import {
 } from 'keepsake';
 import { contract } from 'keepsake/testing';
 import { TestClock } from '../support/clock.js';
+import { BareDriver } from '../support/drivers.js';
 import { Folders } from '../support/folders.js';
 
 type Wrap = <V>(backend: Backend<V>, clock: () => number) => Backend<V>;
@@ -57,6 +58,14 @@ for (const [name, wrap] of Object.entries({ ...wrappers, ...deep })) {
     const clock = new TestClock();
     const expires = name.startsWith('volatile');
     contract({ describe, it, clock, expires, open: () => wrap(memory({ clock: clock.now }), clock.now) });
+  });
+}
+
+for (const [name, wrap] of Object.entries(wrappers)) {
+  describe(`${name} around a driver that claims nothing`, () => {
+    const clock = new TestClock();
+    const expires = name.startsWith('volatile');
+    contract({ describe, it, clock, expires, open: () => wrap(new Backend(new BareDriver(clock.now)), clock.now) });
   });
 }
 

@@ -8,6 +8,7 @@ import {
   json,
   type KeepsakeError,
   memory,
+  UnsupportedError,
 } from 'keepsake';
 import { MinimalDriver } from '../support/drivers.js';
 import { failure } from '../support/failure.js';
@@ -56,6 +57,74 @@ describe('encoded', () => {
     expect(error).to.be.instanceOf(EncodeError);
     expect(error.message).to.equal('"key" cannot be written as broken: out of ink');
     expect((error.cause as Error).message).to.equal('out of ink');
+  });
+
+  it("gives the codec the entry's key, as it knows it, wherever it is written and read", async () => {
+    const met = new Set<string>();
+    const codec: Codec<string> = {
+      name: 'keyed',
+      encode: (value, key) => {
+        met.add(`write ${key}`);
+        return Buffer.from(`${key}=${value}`);
+      },
+      decode: async (stored, key) => {
+        met.add(`read ${key}`);
+        const [written, value] = Buffer.from(stored).toString().split('=') as [string, string];
+        if (written !== key) throw new Error(`written for ${written}`);
+        return value;
+      },
+    };
+    const inner = bytes();
+    const backend = encoded(inner, codec).namespace('inner');
+    await backend.set('a', '1');
+    await backend.setMany([['b', '2']]);
+    await backend.update('a', (value) => `${value}!`);
+    expect(await backend.getMany(['b', 'a'])).to.deep.equal(['2', '1!']);
+    expect((await backend.getEntry('a'))?.value).to.equal('1!');
+    const listed: unknown[] = [];
+    for await (const entry of backend) listed.push(entry);
+    expect(listed).to.deep.equal([
+      ['a', '1!'],
+      ['b', '2'],
+    ]);
+    expect([...met].sort()).to.deep.equal(['read inner:a', 'read inner:b', 'write inner:a', 'write inner:b']);
+    await inner.set('inner:a', Buffer.from('other=1'));
+    const error = (await failure(() => backend.get('a'))) as CorruptDataError;
+    expect(error).to.be.instanceOf(CorruptDataError);
+    expect(error.message).to.include('written for other');
+  });
+
+  it('makes an EncodeError of what a promise of the codec rejects with', async () => {
+    const codec: Codec<unknown> = {
+      name: 'slow',
+      encode: async () => {
+        throw new Error('out of ink');
+      },
+      decode: () => undefined,
+    };
+    const backend = encoded(bytes(), codec);
+    for (const call of [() => backend.set('key', 1), () => backend.setMany([['key', 1]])]) {
+      const error = (await failure(call)) as EncodeError;
+      expect(error).to.be.instanceOf(EncodeError);
+      expect(error.message).to.equal('"key" cannot be written as slow: out of ink');
+    }
+  });
+
+  it('does not call bytes corrupt that a codec does not support, and fails a listing of them', async () => {
+    const codec: Codec<unknown> = {
+      ...json(),
+      decode: () => {
+        throw new UnsupportedError('the package is not installed');
+      },
+    };
+    const backend = encoded(bytes(), codec);
+    await backend.set('key', 1);
+    const list = async () => {
+      for await (const entry of backend) expect.fail(`yields ${String(entry)}`);
+    };
+    for (const call of [() => backend.get('key'), () => backend.getMany(['key']), list]) {
+      expect(((await failure(call)) as KeepsakeError).code).to.equal('KEEPSAKE_UNSUPPORTED');
+    }
   });
 
   describe('over bytes that the codec cannot decode', () => {
