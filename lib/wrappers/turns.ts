@@ -2,12 +2,10 @@
  * Lets what changes a key take turns with all else that changes it, in the order in which it came. Holds only keys that are being worked on.
  */
 export class Turns {
-  /** The end of the last turn that each key has been promised to. */
-  readonly #last = new Map<string, Promise<void>>();
-  /** The end of the last turn that all keys have been promised to. */
-  #alone: Promise<void> | undefined;
-  #release: (() => void) | undefined;
-  #released: Promise<void> | undefined;
+  /** The last turn that each key has been promised to. */
+  readonly #last = new Map<string, Turn>();
+  /** The last turn that all keys have been promised to. */
+  #alone: Turn | undefined;
 
   /** Whether somebody has, or waits for, a turn at the key. */
   busy(key: string): boolean {
@@ -19,64 +17,63 @@ export class Turns {
    * two callers wait for each other.
    */
   async run<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
-    const before: Promise<void>[] = this.#alone === undefined ? [] : [this.#alone];
     const turn = new Turn();
+    let before: Promise<void>[] | undefined = this.#alone && [this.#alone.ended];
     for (const key of keys) {
       const last = this.#last.get(key);
-      if (last !== undefined) before.push(last);
-      this.#last.set(key, turn.ended);
+      // A key that is given twice does not wait for itself.
+      if (last !== undefined && last !== turn) {
+        before ??= [];
+        before.push(last.ended);
+      }
+      this.#last.set(key, turn);
     }
     try {
-      if (before.length > 0) await Promise.all(before);
+      if (before !== undefined) await Promise.all(before);
       return await work();
     } finally {
-      for (const key of keys) if (this.#last.get(key) === turn.ended) this.#last.delete(key);
-      this.#end(turn);
+      for (const key of keys) if (this.#last.get(key) === turn) this.#last.delete(key);
+      turn.end();
     }
   }
 
   /** Runs `work` once all that came before has ended, and nothing beside it. */
   async runAlone<T>(work: () => Promise<T>): Promise<T> {
-    const before = [this.#alone, ...this.#last.values()];
+    const before = this.#all();
     const turn = new Turn();
-    this.#alone = turn.ended;
+    this.#alone = turn;
     try {
-      await Promise.all(before);
+      await before;
       return await work();
     } finally {
-      if (this.#alone === turn.ended) this.#alone = undefined;
-      this.#end(turn);
+      if (this.#alone === turn) this.#alone = undefined;
+      turn.end();
     }
-  }
-
-  /** Waits until the next turn ends, whosever it is. */
-  released(): Promise<void> {
-    this.#released ??= new Promise((resolve) => {
-      this.#release = resolve;
-    });
-    return this.#released;
   }
 
   /** Waits until all turns that were promised have ended. */
   async idle(): Promise<void> {
-    while (this.#alone !== undefined || this.#last.size > 0) await Promise.all([this.#alone, ...this.#last.values()]);
+    while (this.#alone !== undefined || this.#last.size > 0) await this.#all();
   }
 
-  #end(turn: Turn): void {
-    turn.end();
-    this.#release?.();
-    this.#release = undefined;
-    this.#released = undefined;
+  #all(): Promise<unknown> {
+    return Promise.all([this.#alone?.ended, ...[...this.#last.values()].map(({ ended }) => ended)]);
   }
 }
 
+/** Has a promise only where somebody waits for it, which is seldom. */
 class Turn {
-  readonly ended: Promise<void>;
-  end!: () => void;
+  #ended: Promise<void> | undefined;
+  #resolve: (() => void) | undefined;
 
-  constructor() {
-    this.ended = new Promise((resolve) => {
-      this.end = resolve;
+  get ended(): Promise<void> {
+    this.#ended ??= new Promise((resolve) => {
+      this.#resolve = resolve;
     });
+    return this.#ended;
+  }
+
+  end(): void {
+    this.#resolve?.();
   }
 }

@@ -44,6 +44,7 @@ describe('lru', () => {
     expect([most, filesIn(folder).length, await backend.count()]).to.deep.equal([100, 100, 100]);
     expect(await backend.has('k49')).to.equal(false);
     expect(await backend.has('k50')).to.equal(true);
+    await backend.close();
   });
 
   it('makes room before it stores, also for many at once', async () => {
@@ -62,6 +63,7 @@ describe('lru', () => {
     await Promise.all(Array.from({ length: 30 }, (_, index) => backend.update(`ku${index}`, () => 'x')));
     expect(most).to.be.at.most(10);
     expect([filesIn(folder).length, await backend.count()]).to.deep.equal([10, 10]);
+    await backend.close();
   });
 
   for (const [what, use] of Object.entries<(backend: Backend<unknown>) => Promise<unknown>>({

@@ -1,5 +1,5 @@
 import type { Driver } from '../../backend/driver.js';
-import { CorruptDataError, isKeepsakeError, type KeepsakeError } from '../../errors.js';
+import { CorruptDataError, isKeepsakeError, type KeepsakeError, StorageError } from '../../errors.js';
 import { RESERVED } from './names.js';
 
 /** Keeps the order of keys between runs, in one entry. Losing it costs no data, so that a failure is only reported. */
@@ -69,7 +69,7 @@ export class Order {
     } catch (error) {
       this.#isSaved = false;
       const message = `lru: the order of keys was not saved: ${error instanceof Error ? error.message : String(error)}`;
-      this.#report(new CorruptDataError(message, { key: RESERVED, cause: error }));
+      this.#report(new StorageError(message, { key: RESERVED, cause: error }));
     }
   }
 
