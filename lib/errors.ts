@@ -151,6 +151,27 @@ export class DuplicateNameError extends KeepsakeError {
   }
 }
 
+/** A class, or an object of one, that a reload has put another in place of. `code` is `'KEEPSAKE_RETIRED'`. */
+export class RetiredError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_RETIRED', message, details);
+  }
+}
+
+/** A reload that was refused, and has changed nothing. `code` is `'KEEPSAKE_RELOAD'`. */
+export class ReloadError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_RELOAD', message, details);
+  }
+}
+
+/** The serialised form of a service that cannot be taken over: damaged, too old, or of another. `code` is `'KEEPSAKE_HAND_OVER'`. */
+export class HandOverError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_HAND_OVER', message, details);
+  }
+}
+
 /** An object was built of a class that no service knows. `code` is `'KEEPSAKE_UNREGISTERED_CLASS'`. */
 export class UnregisteredClassError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {

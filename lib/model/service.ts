@@ -10,6 +10,7 @@ import {
   InvalidArgumentError,
   type KeepsakeError,
   MigrationError,
+  ReloadError,
 } from '../errors.js';
 import { openBackend } from '../registry/open.js';
 import { show } from '../show.js';
@@ -18,6 +19,7 @@ import { type Document, documents } from './documents.js';
 import type { FieldDecorator } from './field.js';
 import type { Model, ModelOptions, StoreClass } from './model.js';
 import { ReadOnlyMap } from './read-only-map.js';
+import { type Aside, Declarations, Exchange, type ReloadOptions, type ReloadReport } from './reload.js';
 import type { Store } from './store.js';
 
 /** Options of a {@link Service}. */
@@ -44,6 +46,10 @@ export interface RegisterOptions extends ModelOptions {
 export interface ServiceEvents {
   /** A listing left out a saved object that cannot be read. */
   corrupt: [error: KeepsakeError];
+  /** A reload begins. What a listener throws makes it fail. */
+  reloading: [];
+  /** A reload has ended well. */
+  reloaded: [report: ReloadReport];
 }
 
 /**
@@ -59,8 +65,10 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   }
 
   readonly #options: ServiceOptions;
-  readonly #models = new Map<string, Model<never>>();
-  readonly #classes = new Map<string, StoreClass>();
+  #declared = new Declarations();
+  /** What is declared while a reload loads. */
+  #loading: Declarations | undefined;
+  readonly #aside: Aside = new Map();
   readonly #documents = new Map<string, Promise<Backend<Document>>>();
   readonly #underWay = new Set<Promise<unknown>>();
   #backend: Promise<Backend<never>> | undefined;
@@ -80,7 +88,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
 
   /** The registered classes by name. */
   get stores(): ReadonlyMap<string, StoreClass> {
-    return new ReadOnlyMap(this.#classes);
+    return new ReadOnlyMap(this.#declared.classes);
   }
 
   /**
@@ -91,6 +99,47 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
    */
   register<C extends abstract new (key: string) => Store>(target: C, options: RegisterOptions = {}): C {
     return declare(this, target as unknown as StoreClass, options) as unknown as C;
+  }
+
+  /**
+   * Puts new versions of the classes in the place of the present ones, with all objects. While `load` runs, the present classes go on; what it declares may
+   * have the same names. When it has ended, every active object is taken apart and put together again by its new class, at one moment: its saved fields by their
+   * forms, its session fields as they are (see `FieldType.serialise`), saves under way and queued go on. Objects of before are of no use afterwards: they
+   * reject with a `RetiredError`.
+   *
+   * Whatever fails, in loading, declaring or restoring: everything is as before, and the error is thrown.
+   *
+   * @param load loads the new modules, such as `() => import('./models.js?' + version)`
+   * @throws ReloadError while another reload is under way, and where `vanished: 'refuse'` says so
+   * @throws EncodeError for an object with a value that cannot be saved
+   */
+  async reload(load: () => unknown, options: ReloadOptions = {}): Promise<ReloadReport> {
+    this.checkOpen('reload');
+    checkOptions(options, ['partial', 'vanished'], 'reload');
+    if (typeof load !== 'function') {
+      throw new InvalidArgumentError(`reload: load must be a function that loads the new modules; got ${show(load)}`);
+    }
+    if (![undefined, 'keep', 'refuse'].includes(options.vanished)) {
+      throw new InvalidArgumentError(`reload: vanished must be 'keep' or 'refuse'; got ${show(options.vanished)}`);
+    }
+    if (this.#loading !== undefined) throw new ReloadError('a reload is under way; reload again when it has ended');
+    const loading = new Declarations();
+    this.#loading = loading;
+    try {
+      this.emit('reloading');
+      await load();
+      const exchange = new Exchange(this.#declared, loading, options, this.#aside);
+      const report = exchange.run();
+      this.#declared = exchange.next;
+      this.#loading = undefined;
+      this.emit('reloaded', report);
+      return report;
+    } catch (error) {
+      if (this.#loading === loading) for (const model of loading.all) model.retired = true;
+      throw error;
+    } finally {
+      this.#loading = undefined;
+    }
   }
 
   /** Opens the backend now, rather than at the first load or save. */
@@ -212,8 +261,9 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   adopt(model: Model<never>, storeClass: StoreClass): void {
     this.checkFree(model.name, model.className);
     if (this.#closing !== undefined) throw new DeclarationError(`${model.className}: the service is closed`);
-    this.#models.set(model.name, model);
-    this.#classes.set(model.name, storeClass);
+    const declarations = this.#loading ?? this.#declared;
+    declarations.models.set(model.name, model);
+    declarations.classes.set(model.name, storeClass);
   }
 
   /**
@@ -221,7 +271,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
    * @throws DuplicateNameError
    */
   checkFree(name: string, className: string): void {
-    const other = this.#models.get(name);
+    const other = (this.#loading ?? this.#declared).model(name);
     if (other === undefined) return;
     throw new DuplicateNameError(
       `${className}: the name ${show(name)} is taken in this service by ${other.className}; give one of them another by { name: '…' }`,
