@@ -41,7 +41,14 @@ export type { ModelOptions } from './model/model.js';
 export { Ref } from './model/reference.js';
 export type { ReloadOptions, ReloadReport } from './model/reload.js';
 export type { SaveOptions } from './model/saving.js';
-export { type RegisterOptions, Service, type ServiceOptions } from './model/service.js';
+export type { Serialised } from './model/serialised.js';
+export {
+  type RegisterOptions,
+  Service,
+  type ServiceOptions,
+  type TakeOverOptions,
+  type TakeOverReport,
+} from './model/service.js';
 export { Store, type Values } from './model/store.js';
 export { TempStore, TempStoreMixin } from './model/temp-store.js';
 export { FieldType, type Purpose } from './model/types/field-type.js';

@@ -1,12 +1,15 @@
 import { EventEmitter } from 'node:events';
+import { resolve } from 'node:path';
 import { Backend } from '../backend/backend.js';
 import { checkOnCorrupt, checkOptions } from '../backend/checks.js';
+import { type Clock, type Duration, toMilliseconds } from '../backend/duration.js';
 import type { BackendOptions, OnCorrupt } from '../backend/options.js';
 import {
   ClosedError,
   CorruptDataError,
   DeclarationError,
   DuplicateNameError,
+  HandOverError,
   InvalidArgumentError,
   type KeepsakeError,
   MigrationError,
@@ -17,9 +20,12 @@ import { show } from '../show.js';
 import { declare } from './declare.js';
 import { type Document, documents } from './documents.js';
 import type { FieldDecorator } from './field.js';
+import type { Dropped } from './frozen.js';
+import { Taken, writeHandOver } from './hand-over.js';
 import type { Model, ModelOptions, StoreClass } from './model.js';
 import { ReadOnlyMap } from './read-only-map.js';
 import { type Aside, Declarations, Exchange, type ReloadOptions, type ReloadReport } from './reload.js';
+import { deserialise, type Serialised, serialise } from './serialised.js';
 import type { Store } from './store.js';
 
 /** Options of a {@link Service}. */
@@ -34,6 +40,24 @@ export interface ServiceOptions {
    * where nobody listens; `'throw'` rejects; `'quarantine'` moves it aside and reports it. `load` of its key rejects in any case.
    */
   readonly onCorrupt?: OnCorrupt | undefined;
+  /** What the service is called: it takes over from one of the same name alone. By default where its objects are kept. */
+  readonly name?: string | undefined;
+}
+
+/** Options of {@link Service.takeOver}. */
+export interface TakeOverOptions {
+  /** How old the file may be; 5 minutes by default. */
+  readonly maxAge?: Duration | undefined;
+  /** The time; `Date.now` by default. */
+  readonly clock?: Clock | undefined;
+}
+
+/** What {@link Service.takeOver} came to. */
+export interface TakeOverReport {
+  /** What was restored. */
+  readonly report?: ReloadReport;
+  /** Why the file was set aside. */
+  readonly error?: HandOverError;
 }
 
 /** Options of {@link Service.register}. */
@@ -76,12 +100,15 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
 
   constructor(options: ServiceOptions) {
     super();
-    checkOptions(options, ['backend', 'onCorrupt'], 'Service');
+    checkOptions(options, ['backend', 'onCorrupt', 'name'], 'Service');
     checkOnCorrupt(options.onCorrupt);
     const backend: unknown = options.backend;
     const isPlace = (typeof backend === 'string' && backend !== '') || backend instanceof URL;
     if (!isPlace && !(backend instanceof Backend)) {
       throw new InvalidArgumentError(`Service: backend must be a folder, a URL or a Backend; got ${show(backend)}`);
+    }
+    if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
+      throw new InvalidArgumentError(`Service: name must be text; got ${show(options.name)}`);
     }
     this.#options = options;
   }
@@ -140,6 +167,89 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
     } finally {
       this.#loading = undefined;
     }
+  }
+
+  /**
+   * All active objects, session fields included, as JSON carries them: taken at one moment. What has no form is left out and named in
+   * `dropped`.
+   * @throws EncodeError for an object with a value of a saved field that cannot be saved
+   */
+  serialise(): Serialised {
+    return serialise(this.#declared, this.#aside);
+  }
+
+  /**
+   * Puts objects together from what `serialise` gave, here or in another process: new ones become active, those that are active get its values. All or, when
+   * something does not fit, none.
+   * @throws CorruptDataError for what `serialise` did not give, and for forms that do not fit
+   */
+  deserialise(serialised: Serialised): ReloadReport {
+    this.checkOpen('deserialise');
+    return deserialise(serialised, this.#declared, this.#aside);
+  }
+
+  /**
+   * Leaves all active objects, session fields included, in a file for the next process to take over: once all saves under way have ended, synced, in one
+   * step, readable by this user alone. This service goes on.
+   * @returns the session values that have no form, and are left behind
+   * @throws StorageError where it cannot be written
+   */
+  async handOver(path: string): Promise<{ readonly dropped: readonly Dropped[] }> {
+    this.checkOpen('handOver');
+    await this.flush();
+    const serialised = this.serialise();
+    await writeHandOver(path, serialised, this.#name, Date.now());
+    for (const one of serialised.dropped) {
+      const what = `${one.store} ${show(one.key)}: ${one.field} is not handed over: ${one.reason}`;
+      process.emitWarning(what, { type: 'KeepsakeWarning', code: 'KEEPSAKE_HAND_OVER' });
+    }
+    return { dropped: serialised.dropped };
+  }
+
+  /**
+   * Takes over what `handOver` left, if anything: at most one process gets it. A file that is damaged, too old, or of another service or user is set aside;
+   * `error` says so then, as does the event `'corrupt'`, and the service starts from what is saved.
+   * @returns `undefined` where there is nothing to take
+   * @throws CorruptDataError, MigrationError for objects that do not fit their classes: nothing is changed, and the file is back for the next process
+   */
+  async takeOver(path: string, options: TakeOverOptions = {}): Promise<TakeOverReport | undefined> {
+    this.checkOpen('takeOver');
+    checkOptions(options, ['maxAge', 'clock'], 'takeOver');
+    const { maxAge = 5 * 60_000, clock = Date.now } = options;
+    const longest = toMilliseconds(maxAge, 'maxAge');
+    const taken = await Taken.take(path);
+    if (taken === undefined) return undefined;
+    let serialised: Serialised;
+    try {
+      serialised = await taken.read(this.#name, longest, clock());
+    } catch (error) {
+      const aside = await taken.setAside(clock());
+      const refused =
+        error instanceof HandOverError ? error : new HandOverError(`${path} is not taken over`, { path, cause: error });
+      refused.message += ` (moved to ${aside})`;
+      this.#report(refused);
+      return { error: refused };
+    }
+    let report: ReloadReport;
+    try {
+      report = this.deserialise(serialised);
+    } catch (error) {
+      await taken.giveBack();
+      throw error;
+    }
+    await taken.end();
+    return { report };
+  }
+
+  /** What the service is called. */
+  get #name(): string {
+    const { name, backend } = this.#options;
+    if (name !== undefined) return name;
+    if (backend instanceof Backend) return backend.name;
+    const place = String(backend);
+    if (!/^[A-Za-z][A-Za-z0-9+.-]+:/.test(place)) return resolve(place);
+    // A password is nobody's name.
+    return place.replace(/\/\/[^@/]*@/, '//');
   }
 
   /** Opens the backend now, rather than at the first load or save. */

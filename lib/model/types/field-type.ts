@@ -38,7 +38,8 @@ export abstract class FieldType<T = unknown> {
    * The form of the field of an object; `undefined` leaves it out. Calls `encode` unless the field is not set.
    *
    * Override it, and `deserialise`, for a field that refers to something which outlives a reload, such as a socket. For a session field and
-   * `'reload'` the form may be anything, also that very thing; for `'handOver'` it must be JSON.
+   * `'reload'` the form may be anything, also that very thing; for `'handOver'` it must be JSON, and the object
+   * must stay as it is, since it may go on.
    */
   serialise(store: Store, name: string, _purpose: Purpose = 'save'): unknown {
     const value = (store as unknown as Record<string, unknown>)[name];
