@@ -26,6 +26,20 @@ export type {
   SetOptions,
   SignalOption,
 } from './backend/options.js';
+export { Cache } from './cache/cache.js';
+export type {
+  CacheOptions,
+  CacheStatistics,
+  ClearOptions,
+  Compute,
+  ComputeContext,
+  Fetched,
+  GetOrSetOptions,
+  OnBackendError,
+  PutOptions,
+  StaleOptions,
+  StaleValue,
+} from './cache/options.js';
 export type { Codec } from './codecs/codec.js';
 export { type JsonOptions, json } from './codecs/json.js';
 export { type FilesOptions, files } from './drivers/files/files.js';
@@ -59,6 +73,7 @@ export { BackendRegistry, type RegistryOptions } from './registry/registry.js';
 export { type CircuitBreakerOptions, type CircuitState, circuitBreaker } from './wrappers/circuit-breaker.js';
 export { encoded } from './wrappers/encoded.js';
 export { type FallbackOptions, fallback } from './wrappers/fallback.js';
+export { type LruOptions, lru } from './wrappers/lru/lru.js';
 export { type MapKeysOptions, mapKeys } from './wrappers/map-keys.js';
 export {
   type ObservedOptions,
@@ -72,6 +87,9 @@ export {
 export { type RandomChoiceOptions, randomChoice } from './wrappers/random-choice.js';
 export { type ReadOnlyOptions, readOnly } from './wrappers/read-only.js';
 export { type RetryOptions, retry } from './wrappers/retry.js';
+export { type Shards, sharded } from './wrappers/sharded.js';
+export type { OnFailure } from './wrappers/tiered/tier.js';
+export { type TieredOptions, type TierOptions, tiered } from './wrappers/tiered/tiered.js';
 export { timeout } from './wrappers/timeout.js';
 export { type VolatileOptions, volatile } from './wrappers/volatile.js';
 export { writeOnly } from './wrappers/write-only.js';

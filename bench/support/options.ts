@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 
 /** The parts, in the order in which they run. */
-export const PARTS: readonly string[] = ['memory', 'models', 'files', 'startup'];
+export const PARTS: readonly string[] = ['memory', 'cache', 'models', 'files', 'startup'];
 
 /** What the command line says. */
 export interface Options {

@@ -133,7 +133,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   /** The value of a key with its deadline and version, or `undefined`. */
   async getEntry(key: string, options?: SignalOption): Promise<Entry<V> | undefined> {
     checkKey(key, 'getEntry', this.#keyLimit);
-    const entry = await this.#read('getEntry', key, options);
+    const entry = await this.#run('getEntry', key, options, () => operations.readEntry(this.#driver, key));
     return entry && { value: entry.value, expiresAt: entry.expiresAt, version: entry.version };
   }
 

@@ -100,6 +100,11 @@ export interface Driver<V = Uint8Array> {
    * The keys that start with `prefix`, in batches, none twice. Where absent, `scan` is called page by page, and repeats are removed.
    */
   stream?(request: Omit<ScanRequest, 'cursor'>): AsyncIterable<readonly ListedEntry<V>[]>;
+  /**
+   * Reads what conditions are decided by, with the version that they take. For drivers whose `read` may answer from a copy, which has
+   * another version or none.
+   */
+  readEntry?(key: string): Awaitable<Entry<V> | undefined>;
   /** The entries in the order asked, duplicates allowed. */
   readMany?(keys: readonly string[]): Awaitable<(Entry<V> | undefined)[]>;
   /** Stores entries of different keys. */

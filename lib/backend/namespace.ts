@@ -29,6 +29,10 @@ export class NamespaceDriver<V> implements Driver<V> {
     return this.#inner.read(this.#prefix + key);
   }
 
+  readEntry(key: string): Awaitable<Entry<V> | undefined> {
+    return operations.readEntry(this.#inner, this.#prefix + key);
+  }
+
   write(key: string, value: V, expiresAt: number | undefined, condition: Condition | undefined): Awaitable<boolean> {
     return this.#inner.write(this.#prefix + key, value, expiresAt, condition);
   }

@@ -18,6 +18,11 @@ export type Changer<V> = (current: Entry<V> | undefined) => Awaitable<Change<V> 
  * wrapper passes on what its driver does better without knowing which methods those are.
  */
 
+/** The entry with the version that conditions take. */
+export function readEntry<V>(driver: Driver<V>, key: string): Awaitable<Entry<V> | undefined> {
+  return driver.readEntry === undefined ? driver.read(key) : driver.readEntry(key);
+}
+
 /** The entries in the order asked. */
 export async function readMany<V>(driver: Driver<V>, keys: readonly string[]): Promise<(Entry<V> | undefined)[]> {
   if (driver.readMany !== undefined) return driver.readMany(keys);
@@ -201,7 +206,7 @@ async function attempt<V>(
   key: string,
   change: Changer<V>,
 ): Promise<{ done: boolean; entry: Entry<V> | undefined }> {
-  const reading = driver.read(key);
+  const reading = readEntry(driver, key);
   const entry = reading instanceof Promise ? await reading : reading;
   // A driver may make the version when it is asked for, of bytes that the caller changes in place.
   const version = entry?.version;

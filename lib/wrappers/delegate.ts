@@ -18,6 +18,7 @@ export type Kind = 'read' | 'write' | 'remove' | 'list' | 'keep';
 /** Every method with what it does. A method that is added to `Driver` does not compile until it is named here, and then every wrapper has it. */
 export const KINDS = {
   read: 'read',
+  readEntry: 'read',
   readMany: 'read',
   write: 'write',
   writeMany: 'write',
@@ -44,6 +45,7 @@ export type Own<V> = { [Name in keyof Driver<V>]?: Driver<V>[Name] | undefined }
 
 /** The defaults of the methods that a driver may leave out. */
 const DEFAULTS: { readonly [Name in Operation]?: (driver: Driver<never>, ...args: never[]) => unknown } = {
+  readEntry: operations.readEntry,
   readMany: operations.readMany,
   writeMany: operations.writeMany,
   touch: operations.touch,

@@ -61,6 +61,10 @@ class EncodedDriver<T, S> implements Driver<T> {
     return this.#decode(key, await this.#inner.read(key));
   }
 
+  async readEntry(key: string): Promise<Entry<T> | undefined> {
+    return this.#decode(key, await operations.readEntry(this.#inner, key));
+  }
+
   async write(
     key: string,
     value: T,

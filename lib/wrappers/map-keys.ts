@@ -86,6 +86,10 @@ class MapKeysDriver<V> implements Driver<V> {
     return this.#inner.read(this.#stored(key));
   }
 
+  readEntry(key: string): Awaitable<Entry<V> | undefined> {
+    return operations.readEntry(this.#inner, this.#stored(key));
+  }
+
   readMany(keys: readonly string[]): Promise<(Entry<V> | undefined)[]> {
     return operations.readMany(
       this.#inner,

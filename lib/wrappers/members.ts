@@ -1,12 +1,17 @@
 import { Backend } from '../backend/backend.js';
+import { bounded } from '../backend/bounded.js';
 import type { Driver } from '../backend/driver.js';
+import { toMilliseconds } from '../backend/duration.js';
 import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import { delegate } from './delegate.js';
-import { opening } from './intercept.js';
+import { intercept, opening } from './intercept.js';
+
+/** Longer timers fire at once. */
+const LONGEST = 2 ** 31 - 1;
 
 /**
- * The drivers of the members of a wrapper: with every method, and each opened on use.
+ * The drivers of the members of a wrapper: with every method, each opened on use, and bounded by its own `timeout`.
  * @throws InvalidArgumentError for no backends, for what is none, and for a mixture of backends of bytes and of objects
  */
 export function complete<V>(backends: readonly Backend<V>[], what: string): Driver<V>[] {
@@ -19,5 +24,14 @@ export function complete<V>(backends: readonly Backend<V>[], what: string): Driv
     const kinds = backends.map((backend) => `${backend.name} (${backend.capabilities.values})`).join(', ');
     throw new InvalidArgumentError(`${what}: all members must hold bytes, or all objects; got ${kinds}. See encoded`);
   }
-  return backends.map((backend) => delegate(opening(backend), { name: backend.name }));
+  return backends.map((backend) => delegate(inTime(backend), { name: backend.name }));
+}
+
+/** What a member was told of its `timeout` must hold although its own methods are passed by. */
+function inTime<V>(backend: Backend<V>): Driver<V> {
+  const driver = opening(backend);
+  const { timeout } = backend.options;
+  if (timeout === undefined) return driver;
+  const limit = Math.min(toMilliseconds(timeout, 'timeout'), LONGEST);
+  return intercept(driver, ({ operation }, next) => bounded(next, operation, undefined, limit), { name: driver.name });
 }
