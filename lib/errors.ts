@@ -172,6 +172,24 @@ export class HandOverError extends KeepsakeError {
   }
 }
 
+/** A generation of a supervised program that did not come to serve. `code` is `'KEEPSAKE_GENERATION'`. */
+export class GenerationError extends KeepsakeError {
+  /** The end of what it wrote to its standard error: at most 16 KiB. */
+  readonly output: string;
+
+  constructor(message: string, details?: ErrorDetails & { readonly output?: string }) {
+    super('KEEPSAKE_GENERATION', message, details);
+    this.output = details?.output ?? '';
+  }
+}
+
+/** A connection that broke a limit, such as the length of a line. `code` is `'KEEPSAKE_CONNECTION'`. */
+export class ConnectionError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_CONNECTION', message, details);
+  }
+}
+
 /** An object was built of a class that no service knows. `code` is `'KEEPSAKE_UNREGISTERED_CLASS'`. */
 export class UnregisteredClassError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {
@@ -229,6 +247,8 @@ for (const [name, errors] of Object.entries({
   StorageError,
   CorruptDataError,
   EncodeError,
+  GenerationError,
+  ConnectionError,
   LockedError,
   NotAnIntegerError,
   DeclarationError,

@@ -97,6 +97,8 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   readonly #underWay = new Set<Promise<unknown>>();
   #backend: Promise<Backend<never>> | undefined;
   #closing: Promise<void> | undefined;
+  /** What saves and loads wait for while the service is suspended. */
+  #suspension: Suspension | undefined;
 
   constructor(options: ServiceOptions) {
     super();
@@ -196,7 +198,8 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
    */
   async handOver(path: string): Promise<{ readonly dropped: readonly Dropped[] }> {
     this.checkOpen('handOver');
-    await this.flush();
+    // While it is suspended no save is under way, and those that wait do so until it goes on.
+    if (this.#suspension === undefined) await this.flush();
     const serialised = this.serialise();
     await writeHandOver(path, serialised, this.#name, Date.now());
     for (const one of serialised.dropped) {
@@ -239,6 +242,35 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
     }
     await taken.end();
     return { report };
+  }
+
+  /**
+   * Waits for every save and delete under way. Those that begin afterwards, and loads, wait until `resume`: nothing is written meanwhile. What the service
+   * opened is closed, so that another process can have it, unless it is kept in memory alone; reads under way may reject with a `ClosedError` then. `close`
+   * makes what waits reject.
+   *
+   * With `handOver` afterwards, the next process has all that was ever acknowledged, while this one can still go on.
+   * @throws ReloadError for a service that is suspended already
+   */
+  async suspend(): Promise<void> {
+    this.checkOpen('suspend');
+    if (this.#suspension !== undefined) throw new ReloadError('the service is suspended already; resume it first');
+    // Not `flush`: between the last save and the suspension nothing may begin.
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    this.#suspension = new Suspension();
+    if (this.#options.backend instanceof Backend) return;
+    const backend = await this.#backend?.catch(() => undefined);
+    if (backend?.capabilities.persistent !== true) return;
+    this.#backend = undefined;
+    this.#documents.clear();
+    await backend.close();
+  }
+
+  /** Lets a suspended service go on, with all that waited. Does nothing for one that is not. */
+  resume(): void {
+    const suspension = this.#suspension;
+    this.#suspension = undefined;
+    suspension?.end();
   }
 
   /** What the service is called. */
@@ -296,6 +328,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   }
 
   async #close(): Promise<void> {
+    this.#suspension?.end(new ClosedError('the service was closed while it was suspended'));
     await this.flush();
     if (this.#options.backend instanceof Backend) return;
     const backend = await this.#backend?.catch(() => undefined);
@@ -330,6 +363,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   /** Where the documents of a class are kept; for keepsake itself. */
   documentsOf(name: string): Promise<Backend<Document>> {
     if (this.#closing !== undefined) return this.#open() as Promise<never>;
+    if (this.#suspension !== undefined) return this.#suspension.ended.then(() => this.documentsOf(name));
     let opened = this.#documents.get(name);
     if (opened === undefined) {
       const { onCorrupt } = this.#options;
@@ -386,5 +420,19 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
     throw new DuplicateNameError(
       `${className}: the name ${show(name)} is taken in this service by ${other.className}; give one of them another by { name: '…' }`,
     );
+  }
+}
+
+/** A time in which nothing is read or written. */
+class Suspension {
+  readonly ended: Promise<void>;
+  /** Lets what waits go on, or with an error fail. */
+  end: (error?: Error) => void = () => undefined;
+
+  constructor() {
+    this.ended = new Promise((resolve, reject) => {
+      this.end = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    this.ended.catch(() => undefined);
   }
 }
