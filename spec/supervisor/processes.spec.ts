@@ -31,8 +31,9 @@ describe('a supervisor and the processes around it', function () {
   afterEach(async () => {
     for (const one of processes.splice(0)) {
       if (one.exitCode !== null || one.signalCode !== null) continue;
-      one.kill('SIGKILL');
-      await once(one, 'exit');
+      const ended = once(one, 'exit');
+      one.kill('SIGTERM');
+      await ended;
     }
     await stage.clearAway();
     await folders.clearAway();

@@ -235,7 +235,7 @@ describe('a supervisor', function () {
     const pids: number[] = [];
     supervisor.on('generation', ({ pid }) => pids.push(pid as number));
     const error = await rejection(supervisor.start());
-    expect(error.message).to.match(/generation 1 ended with code 1\n[^]*program\.mjs:1[^]*no good/);
+    expect(error.message).to.match(/generation 1 ended with code 1\n[\s\S]*program\.mjs:1[\s\S]*no good/);
     expect(pids.filter(runs)).to.deep.equal([]);
     expect((await rejection(supervisor.restart())).code).to.equal('KEEPSAKE_CLOSED');
   });
