@@ -179,6 +179,27 @@ export class Generation {
     this.#connections.serve(handler);
   }
 
+  /**
+   * Does something while nothing that arrived on a connection is being dealt with, such as a reload of the classes: `generation.quiet(() => service.reload(…))`. What arrives
+   * meanwhile waits. Not to be called, and waited for, by what deals with a connection.
+   */
+  async quiet<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    const done = this.#transition.then(async () => {
+      if (this.#state !== 'serving') throw new ReloadError('this generation does not serve');
+      try {
+        await this.#connections.quiesce(new AbortController().signal);
+        return await work();
+      } finally {
+        this.#connections.release();
+      }
+    });
+    this.#transition = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
   /** Says that the program can serve. Resolves when it does; the former generation goes then. What was written to connections before is sent now. */
   async ready(): Promise<void> {
     if (this.#state !== 'joining') return;

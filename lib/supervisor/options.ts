@@ -17,6 +17,8 @@ export interface BackOffOptions {
 export interface SupervisorOptions {
   /** The program: the path of a module that calls `joinSupervisor`. */
   readonly program: string;
+  /** Called before each generation is started, for instance to build the program. When it fails, the present generation goes on. */
+  readonly prepare?: (() => unknown) | undefined;
   /** Its arguments; none by default. */
   readonly args?: readonly string[] | undefined;
   /** Node's arguments, such as `['--enable-source-maps']`; those of this process by default. */
@@ -53,7 +55,19 @@ export interface SupervisorOptions {
 }
 
 const NAMES = [
-  ...['program', 'args', 'execArgv', 'env', 'cwd', 'output', 'readyTimeout', 'handOverTimeout', 'stopTimeout', 'watch'],
+  ...[
+    'program',
+    'prepare',
+    'args',
+    'execArgv',
+    'env',
+    'cwd',
+    'output',
+    'readyTimeout',
+    'handOverTimeout',
+    'stopTimeout',
+    'watch',
+  ],
   ...['watchDelay', 'signals', 'backOff', 'afterCrash', 'maximumConnections', 'maximumUnsent'],
 ];
 
@@ -69,6 +83,9 @@ export function toSettings(options: SupervisorOptions) {
   const { program, output = 'inherit', afterCrash = 'close', signals = true, backOff = {} } = options;
   if (typeof program !== 'string' || program === '') {
     throw new InvalidArgumentError(`Supervisor: program must be the path of a module; got ${show(program)}`);
+  }
+  if (options.prepare !== undefined && typeof options.prepare !== 'function') {
+    throw new InvalidArgumentError(`Supervisor: prepare must be a function; got ${show(options.prepare)}`);
   }
   if (output !== 'inherit' && output !== 'ignore') {
     throw new InvalidArgumentError(`Supervisor: output must be 'inherit' or 'ignore'; got ${show(output)}`);
@@ -87,6 +104,7 @@ export function toSettings(options: SupervisorOptions) {
       cwd: options.cwd,
       output,
     },
+    prepare: options.prepare,
     readyTimeout: time(options.readyTimeout ?? 30_000, 'readyTimeout'),
     handOverTimeout: time(options.handOverTimeout ?? 10_000, 'handOverTimeout'),
     stopTimeout: time(options.stopTimeout ?? 30_000, 'stopTimeout'),

@@ -58,7 +58,9 @@ export class Relay {
   /** Listens; answers where. */
   async listen(options: ListenOptions): Promise<AddressInfo | string> {
     // What a client sent before it ended its side is still to be answered.
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#accept(socket),
+    );
     server.maxConnections = this.#limits.maximumConnections;
     server.listen(options);
     await once(server, 'listening');

@@ -149,7 +149,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> implements AsyncD
 
   /**
    * Starts the next generation, which takes over from the present one. While another one starts, the next comes after it; calls in the meantime share that.
-   * @throws GenerationError when it does not come to serve: the present one goes on, with its objects and connections
+   * @throws GenerationError when it does not come to serve, and what `prepare` throws: the present one goes on, with its objects and connections
    */
   async restart(): Promise<GenerationReport> {
     this.#checkRunning();
@@ -162,6 +162,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> implements AsyncD
       this.#queued = undefined;
       this.#checkRunning();
       clearTimeout(this.#recovery);
+      await this.#settings.prepare?.();
+      this.#checkRunning();
       const report = await this.#change();
       this.emit('ready', report);
       return report;

@@ -56,7 +56,7 @@ describe('connections', () => {
     const { connection, socket } = await open();
     expect(connections.get(connection.id)).to.equal(connection);
     expect(connection).to.include({ remoteAddress: '127.0.0.1', localPort: port, inherited: false });
-    socket.destroy();
+    socket.resetAndDestroy();
     await connection.closed;
     expect(connections.get(connection.id)).to.equal(undefined);
     expect(connection.writable).to.equal(false);

@@ -59,7 +59,7 @@ generation.serve(async (connection) => {
     connection.write(\`${version} \${session.count} \${line}\\n\`);
     if (command === 'quit') break;
   }
-  Session.manager.removeActive(session.key);
+  Session.manager.removeActive(session);
 });
 ${beforeReady}
 await generation.ready();
