@@ -1,4 +1,7 @@
 // The server in one process, which loads `chat.js` again when told to: for development without a supervisor.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { joinSupervisor } from 'keepsake/supervisor';
 import { converse } from './conversation.js';
 import { service } from './service.js';
@@ -11,14 +14,17 @@ await generation.listen({ port: Number(process.env.CHAT_PORT ?? 4000), host: '12
 await generation.ready();
 console.log(`port ${generation.ports[0]}; send SIGUSR2 to process ${process.pid} to reload`);
 
+const source = new URL('./chat.js', import.meta.url);
 let version = 1;
 process.on('SIGUSR2', async () => {
   try {
+    // What import() says of a syntax error has no file and line; what this does has.
+    await promisify(execFile)(process.execPath, ['--check', fileURLToPath(source)]);
     await generation.quiet(async () => {
       // Another name for the same file, so that it is loaded anew.
       let next = chat;
       await service.reload(async () => {
-        next = await import(new URL(`./chat.js?version=${++version}`, import.meta.url).href);
+        next = await import(`${source}?version=${++version}`);
       });
       chat = next;
     });
