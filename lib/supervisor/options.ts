@@ -35,7 +35,10 @@ export interface SupervisorOptions {
   readonly handOverTimeout?: Duration | undefined;
   /** How long a generation may take to end before it is killed; 30 seconds by default. */
   readonly stopTimeout?: Duration | undefined;
-  /** Files and folders whose changes start the next generation; none by default. */
+  /**
+   * Files and folders whose changes start the next generation; none by default. Folders with all that is in them, but for those called `node_modules` or with a dot in
+   * front.
+   */
   readonly watch?: readonly string[] | undefined;
   /** How long no file must have changed before the next generation starts; 100 ms by default. */
   readonly watchDelay?: Duration | undefined;

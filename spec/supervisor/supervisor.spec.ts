@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -140,6 +140,7 @@ describe('a supervisor', function () {
       await supervisor.restart();
       await wait(30);
       const sent = await Promise.all(talks.map((one) => one.stop()));
+      await until(() => clients[0].lines.length > (sent[0] as number));
       expect(clients[1].lines).to.have.length(sent[1] as number);
       expectAll(clients[1], sent[1] as number);
       expect(clients[0].lines).to.have.length((sent[0] as number) + 1);
@@ -157,6 +158,102 @@ describe('a supervisor', function () {
     expect(error.message).to.match(/generation 1 did not hand over within 500 ms/);
     expect(await other.ask('still there?')).to.equal('1 1 still there?');
     expect(existsSync(join(stage.folder, 'hand-over'))).to.equal(false);
+  });
+
+  it('goes on with the new generation when the old one is killed after its hand-over', async () => {
+    const { supervisor, port } = await stage.started();
+    const client = await stage.client(port);
+    await client.ask('one');
+    stage.write({ version: 2, beforeReady: GATE });
+    const restarting = supervisor.restart();
+    await until(() => existsSync(join(stage.folder, 'taken')));
+    client.send('two');
+    let crashed = 0;
+    supervisor.on('crashed', () => crashed++);
+    process.kill(supervisor.pid as number, 'SIGKILL');
+    await until(() => crashed === 1);
+    writeFileSync(join(stage.folder, 'go'), '');
+    await restarting;
+    await until(() => client.lines.length === 2);
+    expect(client.lines).to.deep.equal(['1 1 one', '2 2 two']);
+  });
+
+  it('starts from what is saved when both are killed', async () => {
+    const { supervisor, port } = await stage.started({ backOff: { initial: 5 } });
+    const client = await stage.client(port);
+    await client.ask('save 4');
+    const pids = [supervisor.pid as number];
+    supervisor.on('generation', ({ pid }) => pids.push(pid as number));
+    stage.write({ version: 2, beforeReady: GATE });
+    const restarting = rejection(supervisor.restart());
+    await until(() => existsSync(join(stage.folder, 'taken')));
+    stage.write({ version: 3 });
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    expect((await restarting).code).to.equal('KEEPSAKE_GENERATION');
+    await until(() => supervisor.generation === 3 && client.closed);
+    const other = await stage.client(port);
+    expect(await other.ask('hello')).to.equal('3 1 hello');
+    expect(JSON.parse(readFileSync(join(stage.folder, 'data/total/total.json'), 'utf8'))).to.deep.equal({ highest: 4 });
+    expect(readdirSync(stage.folder).filter((name) => name.startsWith('hand-over'))).to.deep.equal([]);
+  });
+
+  it('goes on with the new generation when the old one is killed before its hand-over', async () => {
+    const { supervisor, port } = await stage.started();
+    const client = await stage.client(port);
+    const pid = supervisor.pid as number;
+    client.send('stuck');
+    await wait(30);
+    stage.write({ version: 2 });
+    const restarting = supervisor.restart();
+    await wait(500);
+    process.kill(pid, 'SIGKILL');
+    expect((await restarting).generation).to.equal(2);
+    await until(() => client.closed);
+    expect(await (await stage.client(port)).ask('hello')).to.equal('2 1 hello');
+  });
+
+  it('starts the next generation only when prepare has done its work', async () => {
+    let works = true;
+    const prepare = async () => {
+      await wait(1);
+      if (!works) throw new Error('it does not build');
+    };
+    const { supervisor, port } = await stage.started({ prepare });
+    const client = await stage.client(port);
+    works = false;
+    expect((await rejection(supervisor.restart())).message).to.equal('it does not build');
+    expect(await client.ask('one')).to.equal('1 1 one');
+    works = true;
+    expect((await supervisor.restart()).generation).to.equal(2);
+    expect(await client.ask('two')).to.equal('1 2 two');
+  });
+
+  it('sees changes in folders, in new ones and by renaming too', async () => {
+    const folder = join(stage.folder, 'sources');
+    mkdirSync(folder);
+    const { supervisor } = await stage.started({ watch: [folder], watchDelay: 30 });
+    const changes = [
+      () => writeFileSync(join(folder, 'a.js'), '1'),
+      () => writeFileSync(join(folder, 'a.js'), '2'),
+      () => {
+        writeFileSync(join(stage.folder, 'a.tmp'), '3');
+        renameSync(join(stage.folder, 'a.tmp'), join(folder, 'a.js'));
+      },
+      () => mkdirSync(join(folder, 'inner')),
+      () => writeFileSync(join(folder, 'inner', 'b.js'), '1'),
+      () => writeFileSync(join(folder, 'inner', 'b.js'), '2'),
+      () => rmSync(join(folder, 'inner', 'b.js')),
+      () => writeFileSync(join(folder, 'a.js'), '4'),
+    ];
+    for (const change of changes) {
+      const before = supervisor.generation as number;
+      change();
+      await until(() => (supervisor.generation as number) > before, `${change}`);
+      await wait(100);
+    }
+    expect((await rejection(stage.supervisor({ watch: [join(folder, 'none')] }).start())).code).to.equal(
+      'KEEPSAKE_STORAGE',
+    );
   });
 
   it('holds saves between the hand-over and going on', async () => {
