@@ -1,5 +1,5 @@
 import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { StorageError } from '../errors.js';
 
 /**
@@ -9,7 +9,7 @@ import { StorageError } from '../errors.js';
  */
 export class Watcher {
   readonly #folders = new Map<string, FSWatcher>();
-  readonly #files: FSWatcher[] = [];
+  readonly #around: FSWatcher[] = [];
   readonly #delay: number;
   readonly #onChange: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -32,52 +32,43 @@ export class Watcher {
   }
 
   #watch(path: string): void {
-    if (statSync(path).isDirectory()) {
-      this.#watchFolder(path);
-      return;
-    }
-    const watcher = watch(dirname(path), (_, name) => {
-      if (name === null || name === basename(path)) this.#changed();
+    const watched = statSync(path);
+    // By the folder around it, since it may be removed and made again, as builds and editors do.
+    const watcher = watch(dirname(path), (event, name) => {
+      if (name !== null && name !== basename(path)) return;
+      this.#changed();
+      if (event === 'rename' && watched.isDirectory()) this.#watchAgain(path);
     });
-    this.#files.push(watcher);
     watcher.on('error', () => this.#changed());
+    this.#around.push(watcher);
+    if (watched.isDirectory()) this.#watchFolder(path);
+  }
+
+  #watchAgain(folder: string): void {
+    this.#forget(folder);
+    try {
+      if (isFolder(folder)) this.#watchFolder(folder);
+    } catch (error) {
+      // One that went while it was looked at is told of by the folder around it.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') process.emitWarning(error as Error);
+    }
   }
 
   #watchFolder(folder: string): void {
-    if (this.#folders.has(folder)) return;
-    const watcher = watch(folder, () => {
+    const watcher = watch(folder, (event, name) => {
       this.#changed();
-      // What is in it may be new, or gone.
-      this.#scan(folder);
+      if (event === 'rename' && name !== null && isWanted(name)) this.#watchAgain(join(folder, name));
     });
     watcher.on('error', () => this.#forget(folder));
     this.#folders.set(folder, watcher);
-    this.#watchFoldersIn(folder);
-  }
-
-  #watchFoldersIn(folder: string): void {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      if (!entry.isDirectory() || entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
-      this.#watchFolder(join(folder, entry.name));
-    }
-  }
-
-  /** Looks for folders that have come, and those that have gone. */
-  #scan(folder: string): void {
-    for (const known of this.#folders.keys()) {
-      if (dirname(known) === folder && !isFolder(known)) this.#forget(known);
-    }
-    if (!this.#folders.has(folder)) return;
-    try {
-      this.#watchFoldersIn(folder);
-    } catch {
-      // It went while it was looked at, which the folder around it tells.
+      if (entry.isDirectory() && isWanted(entry.name)) this.#watchAgain(join(folder, entry.name));
     }
   }
 
   #forget(folder: string): void {
     for (const [known, watcher] of this.#folders) {
-      if (known !== folder && !known.startsWith(join(folder, '/'))) continue;
+      if (known !== folder && !known.startsWith(join(folder, sep))) continue;
       this.#folders.delete(known);
       watcher.close();
     }
@@ -91,11 +82,15 @@ export class Watcher {
   /** Ends it. */
   close(): void {
     clearTimeout(this.#timer);
-    for (const watcher of [...this.#files.splice(0), ...this.#folders.values()]) watcher.close();
+    for (const watcher of [...this.#around.splice(0), ...this.#folders.values()]) watcher.close();
     this.#folders.clear();
   }
 }
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function isWanted(name: string): boolean {
+  return name !== 'node_modules' && !name.startsWith('.');
 }

@@ -244,6 +244,12 @@ describe('a supervisor', function () {
       () => writeFileSync(join(folder, 'inner', 'b.js'), '2'),
       () => rmSync(join(folder, 'inner', 'b.js')),
       () => writeFileSync(join(folder, 'a.js'), '4'),
+      () => {
+        rmSync(folder, { recursive: true });
+        mkdirSync(join(folder, 'inner'), { recursive: true });
+      },
+      () => writeFileSync(join(folder, 'inner', 'c.js'), '1'),
+      () => writeFileSync(join(folder, 'a.js'), '5'),
     ];
     for (const change of changes) {
       const before = supervisor.generation as number;
