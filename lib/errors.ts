@@ -161,6 +161,45 @@ export class DuplicateNameError extends KeepsakeError {
   }
 }
 
+/** A class, or an object of one, that a reload has put another in place of. `code` is `'KEEPSAKE_RETIRED'`. */
+export class RetiredError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_RETIRED', message, details);
+  }
+}
+
+/** A reload that was refused, and has changed nothing. `code` is `'KEEPSAKE_RELOAD'`. */
+export class ReloadError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_RELOAD', message, details);
+  }
+}
+
+/** The serialised form of a service that cannot be taken over: damaged, too old, or of another. `code` is `'KEEPSAKE_HAND_OVER'`. */
+export class HandOverError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_HAND_OVER', message, details);
+  }
+}
+
+/** A generation of a supervised program that did not come to serve. `code` is `'KEEPSAKE_GENERATION'`. */
+export class GenerationError extends KeepsakeError {
+  /** The end of what it wrote to its standard error: at most 16 KiB. */
+  readonly output: string;
+
+  constructor(message: string, details?: ErrorDetails & { readonly output?: string }) {
+    super('KEEPSAKE_GENERATION', message, details);
+    this.output = details?.output ?? '';
+  }
+}
+
+/** A connection that broke a limit, such as the length of a line. `code` is `'KEEPSAKE_CONNECTION'`. */
+export class ConnectionError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_CONNECTION', message, details);
+  }
+}
+
 /** An object was built of a class that no service knows. `code` is `'KEEPSAKE_UNREGISTERED_CLASS'`. */
 export class UnregisteredClassError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {
@@ -219,6 +258,12 @@ for (const [name, errors] of Object.entries({
   CorruptDataError,
   DecryptError,
   EncodeError,
+  CircuitOpenError,
+  RetiredError,
+  ReloadError,
+  HandOverError,
+  GenerationError,
+  ConnectionError,
   LockedError,
   NotAnIntegerError,
   DeclarationError,

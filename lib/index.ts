@@ -61,16 +61,25 @@ export { type MemoryOptions, memory } from './drivers/memory.js';
 export * from './errors.js';
 export { type ClassDecorator, StoredIn } from './model/declare.js';
 export { Field, type FieldDecorator, type FieldOptions, type FieldSpecification, SessionField } from './model/field.js';
+export type { Dropped } from './model/frozen.js';
 export type { FindQuery, Listing } from './model/listing.js';
 export { Manager } from './model/manager.js';
 export type { Migrations } from './model/migrations.js';
 export type { ModelOptions } from './model/model.js';
 export { Ref } from './model/reference.js';
+export type { ReloadOptions, ReloadReport } from './model/reload.js';
 export type { SaveOptions } from './model/saving.js';
-export { type RegisterOptions, Service, type ServiceOptions } from './model/service.js';
+export type { Serialised } from './model/serialised.js';
+export {
+  type RegisterOptions,
+  Service,
+  type ServiceOptions,
+  type TakeOverOptions,
+  type TakeOverReport,
+} from './model/service.js';
 export { Store, type Values } from './model/store.js';
 export { TempStore, TempStoreMixin } from './model/temp-store.js';
-export { FieldType } from './model/types/field-type.js';
+export { FieldType, type Purpose } from './model/types/field-type.js';
 export { types } from './model/types/index.js';
 export { type OpenOptions, openBackend } from './registry/open.js';
 export { type BackendFactory, BackendProvider, provider } from './registry/provider.js';

@@ -41,7 +41,7 @@ describe('errors', () => {
 
   it('say whether another try may help', () => {
     const retryable = classes.filter(([, Class]) => new Class('why').retryable === true).map(([name]) => name);
-    expect(retryable.sort()).to.deep.equal(['ConflictError', 'LockedError', 'TimeoutError']);
+    expect(retryable.sort()).to.deep.equal(['CircuitOpenError', 'ConflictError', 'LockedError', 'TimeoutError']);
     expect(new StorageError('why', { retryable: true }).retryable).to.equal(true);
   });
 

@@ -56,12 +56,14 @@ export class Entries<V> {
   }
 
   async find(key: string, place: string, signal?: AbortSignal): Promise<Found<V>> {
-    const entry = await this.values.getEntry(place, { signal });
-    if (entry === undefined) return MISSING;
-    const envelope = await this.format.open(key, entry.value);
+    const stored = await this.values.get(place, { signal });
+    if (stored === undefined) return MISSING;
+    const envelope = await this.format.open(key, stored);
     if (envelope.tags != null && !(await this.tags.hold(envelope.tags))) return MISSING;
     if (!this.isFresh(envelope)) return { state: 'expired', envelope };
-    return { state: 'fresh', envelope, expiresAt: envelope.freshUntil ?? entry.expiresAt };
+    // Only what lives as long as its entry has to ask for the entry's own deadline, which may lie further away than a copy of the value.
+    const expiresAt = envelope.freshUntil ?? (await this.values.getEntry(place, { signal }))?.expiresAt;
+    return { state: 'fresh', envelope, expiresAt };
   }
 
   /** @returns whether it was stored: a backend may discard writes */

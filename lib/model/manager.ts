@@ -28,7 +28,7 @@ export class Manager<T extends Store = Store> {
   #bound: Model<T> | undefined;
   #view: ReadonlyMap<string, T> | undefined;
   readonly #loading = new Map<string, Promise<T | undefined>>();
-  readonly #removals = new Map<string, Promise<unknown>>();
+  readonly #removals = new Map<string, Promise<void>>();
   /** Keys that are being loaded and of which a removal has begun meanwhile. */
   readonly #outdated = new Set<string>();
 
@@ -54,7 +54,10 @@ export class Manager<T extends Store = Store> {
   }
 
   get #model(): Model<T> {
-    if (this.#bound !== undefined) return this.#bound;
+    if (this.#bound !== undefined) {
+      this.#bound.checkCurrent();
+      return this.#bound;
+    }
     throw new DeclarationError(
       'this manager belongs to no class; assign it as the static property manager of a Store class',
     );
@@ -299,6 +302,16 @@ export class Manager<T extends Store = Store> {
   /** Resolves when the key's removal has ended, if one is under way; for keepsake itself. */
   removalOf(key: string): Promise<unknown> | undefined {
     return this.#removals.get(key);
+  }
+
+  /** Goes on with the removals under way of the manager that a reload puts this one in place of; for keepsake itself. */
+  succeed(former: Manager): void {
+    for (const [key, removal] of former.#removals) {
+      this.#removals.set(key, removal);
+      removal.then(() => {
+        if (this.#removals.get(key) === removal) this.#removals.delete(key);
+      });
+    }
   }
 
   #toKeys(keys: Iterable<string>, operation: string): string[] {

@@ -1,6 +1,13 @@
 import type { Backend } from '../backend/backend.js';
 import { fromPlain, put } from '../codecs/plain.js';
-import { CorruptDataError, DeclarationError, DuplicateKeyError, EncodeError, InvalidArgumentError } from '../errors.js';
+import {
+  CorruptDataError,
+  DeclarationError,
+  DuplicateKeyError,
+  EncodeError,
+  InvalidArgumentError,
+  RetiredError,
+} from '../errors.js';
 import { show } from '../show.js';
 import type { Document } from './documents.js';
 import type { FieldDefinition } from './field.js';
@@ -10,7 +17,7 @@ import { toKey } from './names.js';
 import type { Service } from './service.js';
 import { type Store, stateOf } from './store.js';
 import { checkForm } from './types/checked.js';
-import { FieldType, OwnType } from './types/field-type.js';
+import { FieldType, OwnType, type Purpose } from './types/field-type.js';
 import { within } from './types/misfit.js';
 import { ValueType } from './types/value.js';
 
@@ -38,7 +45,7 @@ export interface ModelOptions {
 type Where = (() => string | undefined) | undefined;
 
 /** A field of a class, ready to use. */
-interface ModelField {
+export interface ModelField {
   readonly name: string;
   readonly session: boolean;
   readonly type: FieldType;
@@ -74,6 +81,8 @@ export class Model<T extends Store = Store> {
   readonly temporary: boolean;
   /** The objects in memory, by key. */
   readonly active = new Map<string, T>();
+  /** Whether a reload has put another class in place of this one, or has failed to put this one in place. */
+  retired = false;
   readonly #fields: readonly ModelField[];
   readonly #byName: ReadonlyMap<string, ModelField>;
   readonly #migrations: Migrations;
@@ -110,8 +119,13 @@ export class Model<T extends Store = Store> {
   }
 
   /** The fields, in order. */
-  get fields(): readonly { readonly name: string; readonly session: boolean; readonly type: FieldType }[] {
+  get fields(): readonly ModelField[] {
     return this.#fields;
+  }
+
+  /** The field of a name, if there is one. */
+  field(name: string): ModelField | undefined {
+    return this.#byName.get(name);
   }
 
   /** Where the documents of this class are kept. */
@@ -129,6 +143,17 @@ export class Model<T extends Store = Store> {
 
   toKey(key: unknown): string {
     return toKey(key, this.className);
+  }
+
+  /**
+   * Checks that no reload has put another class in place of this one.
+   * @throws RetiredError
+   */
+  checkCurrent(): void {
+    if (!this.retired) return;
+    throw new RetiredError(
+      `this ${this.className} is of before a reload, which put another in its place; get what there is now by service.stores.get(${show(this.name)})`,
+    );
   }
 
   /** An object, active at once. */
@@ -172,6 +197,7 @@ export class Model<T extends Store = Store> {
    * @throws DuplicateKeyError when another is
    */
   activate(store: T): void {
+    this.checkCurrent();
     const { key } = store;
     const before = this.active.get(key);
     if (before === undefined) {
@@ -201,7 +227,7 @@ export class Model<T extends Store = Store> {
         }
         if (field.foreign && !field.session && form !== undefined) checkForm(form);
       } catch (error) {
-        throw this.#cannotEncode(store, field, error);
+        throw this.cannotEncode(store, field, error);
       }
       if (form !== undefined) dict[field.name] = form;
     }
@@ -218,7 +244,13 @@ export class Model<T extends Store = Store> {
    * @param where what was read, for messages
    * @returns the names of fields that `dict` does not hold
    */
-  fromDict(store: Store, dict: Record<string, unknown>, session: boolean, where?: Where): string[] {
+  fromDict(
+    store: Store,
+    dict: Record<string, unknown>,
+    session: boolean,
+    where?: Where,
+    purpose: Purpose = 'save',
+  ): string[] {
     const data = (dict.$version ?? 0) === this.version ? dict : this.#migrate(store, dict, where);
     const object = store as unknown as Record<string, unknown>;
     const missing: string[] = [];
@@ -237,17 +269,17 @@ export class Model<T extends Store = Store> {
         if (field.simple) decoded.push(field.name, field.type.decode(form));
         else hooked.push(field);
       } catch (error) {
-        throw this.#cannotDecode(store, field, error, where);
+        throw this.cannotDecode(store, field, error, where);
       }
     }
     const before = hooked.length > 0 ? this.#fields.map(({ name }) => object[name]) : undefined;
     for (let at = 0; at < decoded.length; at += 2) object[decoded[at] as string] = decoded[at + 1];
     for (const field of hooked) {
       try {
-        field.type.deserialise(store, field.name, data[field.name]);
+        field.type.deserialise(store, field.name, data[field.name], purpose);
       } catch (error) {
         for (const [index, { name }] of this.#fields.entries()) object[name] = before?.[index];
-        throw this.#cannotDecode(store, field, error, where);
+        throw this.cannotDecode(store, field, error, where);
       }
     }
     this.#keepRest(store, data, claimed);
@@ -328,13 +360,15 @@ export class Model<T extends Store = Store> {
     }
   }
 
-  #cannotEncode(store: Store, field: ModelField, error: unknown): EncodeError {
+  /** The error of a value that has no form. */
+  cannotEncode(store: Store, field: ModelField, error: unknown): EncodeError {
     const { reason, place, cause } = within(field.name, error);
     const subject = `${this.className} ${show(store.key)}`;
     return new EncodeError(reason, { key: store.key, path: place, cause }, subject);
   }
 
-  #cannotDecode(store: Store, field: ModelField, error: unknown, where: Where): Error {
+  /** The error of a form that does not fit its field. */
+  cannotDecode(store: Store, field: ModelField, error: unknown, where?: Where): Error {
     if (error instanceof DeclarationError) return error;
     const { reason, place, cause } = within(field.name, error);
     const what = `${this.className} ${show(store.key)}: ${place}: ${reason}`;

@@ -48,6 +48,7 @@ export async function save(model: Model, store: Store, options: SaveOptions): Pr
     });
   }
   model.service.checkOpen('save');
+  model.checkCurrent();
   model.activate(store);
   const document = toDocument(model.toDict(store, false));
   const idle = state.writing === undefined && state.waiting === undefined;
@@ -127,6 +128,7 @@ async function setAbsent(documents: Backend<Document>, key: string, document: Do
 
 /** Reads an object again; see `Store.load`. */
 export async function reload<T extends Store>(model: Model<T>, store: T): Promise<boolean> {
+  model.checkCurrent();
   const state = stateOf(store);
   const documents = await model.documents();
   for (;;) {
@@ -146,6 +148,7 @@ export async function remove(model: Model, store: Store): Promise<boolean> {
   const state = stateOf(store);
   const { key } = store;
   model.service.checkOpen('delete');
+  model.checkCurrent();
   const documents = model.documents();
   state.deleted = true;
   const wasActive = model.active.get(key) === store;
@@ -160,7 +163,7 @@ export async function remove(model: Model, store: Store): Promise<boolean> {
     );
   } catch (error) {
     state.deleted = false;
-    if (wasActive && !model.active.has(key)) model.active.set(key, store);
+    if (wasActive && !model.retired && !model.active.has(key)) model.active.set(key, store);
     throw error;
   }
 }

@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
+import { resolve } from 'node:path';
 import { Backend } from '../backend/backend.js';
 import { checkOnCorrupt, checkOptions } from '../backend/checks.js';
+import { type Clock, type Duration, toMilliseconds } from '../backend/duration.js';
 import type { BackendOptions, OnCorrupt } from '../backend/options.js';
 import {
   ClosedError,
@@ -8,17 +10,23 @@ import {
   DeclarationError,
   DecryptError,
   DuplicateNameError,
+  HandOverError,
   InvalidArgumentError,
   type KeepsakeError,
   MigrationError,
+  ReloadError,
 } from '../errors.js';
 import { openBackend } from '../registry/open.js';
 import { show } from '../show.js';
 import { declare } from './declare.js';
 import { type Document, documents } from './documents.js';
 import type { FieldDecorator } from './field.js';
+import type { Dropped } from './frozen.js';
+import { Taken, writeHandOver } from './hand-over.js';
 import type { Model, ModelOptions, StoreClass } from './model.js';
 import { ReadOnlyMap } from './read-only-map.js';
+import { type Aside, Declarations, Exchange, type ReloadOptions, type ReloadReport } from './reload.js';
+import { deserialise, type Serialised, serialise } from './serialised.js';
 import type { Store } from './store.js';
 
 /** Options of a {@link Service}. */
@@ -33,6 +41,24 @@ export interface ServiceOptions {
    * where nobody listens; `'throw'` rejects; `'quarantine'` moves it aside and reports it. `load` of its key rejects in any case.
    */
   readonly onCorrupt?: OnCorrupt | undefined;
+  /** What the service is called: it takes over from one of the same name alone. By default where its objects are kept. */
+  readonly name?: string | undefined;
+}
+
+/** Options of {@link Service.takeOver}. */
+export interface TakeOverOptions {
+  /** How old the file may be; 5 minutes by default. */
+  readonly maxAge?: Duration | undefined;
+  /** The time; `Date.now` by default. */
+  readonly clock?: Clock | undefined;
+}
+
+/** What {@link Service.takeOver} came to. */
+export interface TakeOverReport {
+  /** What was restored. */
+  readonly report?: ReloadReport;
+  /** Why the file was set aside. */
+  readonly error?: HandOverError;
 }
 
 /** Options of {@link Service.register}. */
@@ -45,6 +71,10 @@ export interface RegisterOptions extends ModelOptions {
 export interface ServiceEvents {
   /** A listing left out a saved object that cannot be read. */
   corrupt: [error: KeepsakeError];
+  /** A reload begins. What a listener throws makes it fail. */
+  reloading: [];
+  /** A reload has ended well. */
+  reloaded: [report: ReloadReport];
 }
 
 /**
@@ -60,28 +90,35 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   }
 
   readonly #options: ServiceOptions;
-  readonly #models = new Map<string, Model<never>>();
-  readonly #classes = new Map<string, StoreClass>();
+  #declared = new Declarations();
+  /** What is declared while a reload loads. */
+  #loading: Declarations | undefined;
+  readonly #aside: Aside = new Map();
   readonly #documents = new Map<string, Promise<Backend<Document>>>();
   readonly #underWay = new Set<Promise<unknown>>();
   #backend: Promise<Backend<never>> | undefined;
   #closing: Promise<void> | undefined;
+  /** What saves and loads wait for while the service is suspended. */
+  #suspension: Suspension | undefined;
 
   constructor(options: ServiceOptions) {
     super();
-    checkOptions(options, ['backend', 'onCorrupt'], 'Service');
+    checkOptions(options, ['backend', 'onCorrupt', 'name'], 'Service');
     checkOnCorrupt(options.onCorrupt);
     const backend: unknown = options.backend;
     const isPlace = (typeof backend === 'string' && backend !== '') || backend instanceof URL;
     if (!isPlace && !(backend instanceof Backend)) {
       throw new InvalidArgumentError(`Service: backend must be a folder, a URL or a Backend; got ${show(backend)}`);
     }
+    if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
+      throw new InvalidArgumentError(`Service: name must be text; got ${show(options.name)}`);
+    }
     this.#options = options;
   }
 
   /** The registered classes by name. */
   get stores(): ReadonlyMap<string, StoreClass> {
-    return new ReadOnlyMap(this.#classes);
+    return new ReadOnlyMap(this.#declared.classes);
   }
 
   /**
@@ -92,6 +129,160 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
    */
   register<C extends abstract new (key: string) => Store>(target: C, options: RegisterOptions = {}): C {
     return declare(this, target as unknown as StoreClass, options) as unknown as C;
+  }
+
+  /**
+   * Puts new versions of the classes in the place of the present ones, with all objects. While `load` runs, the present classes go on; what it declares may
+   * have the same names. When it has ended, every active object is taken apart and put together again by its new class, at one moment: its saved fields by their
+   * forms, its session fields as they are (see `FieldType.serialise`), saves under way and queued go on. Objects of before are of no use afterwards: they
+   * reject with a `RetiredError`.
+   *
+   * Whatever fails, in loading, declaring or restoring: everything is as before, and the error is thrown.
+   *
+   * @param load loads the new modules, such as `() => import('./models.js?' + version)`
+   * @throws ReloadError while another reload is under way, and where `vanished: 'refuse'` says so
+   * @throws EncodeError for an object with a value that cannot be saved
+   */
+  async reload(load: () => unknown, options: ReloadOptions = {}): Promise<ReloadReport> {
+    this.checkOpen('reload');
+    checkOptions(options, ['partial', 'vanished'], 'reload');
+    if (typeof load !== 'function') {
+      throw new InvalidArgumentError(`reload: load must be a function that loads the new modules; got ${show(load)}`);
+    }
+    if (![undefined, 'keep', 'refuse'].includes(options.vanished)) {
+      throw new InvalidArgumentError(`reload: vanished must be 'keep' or 'refuse'; got ${show(options.vanished)}`);
+    }
+    if (this.#loading !== undefined) throw new ReloadError('a reload is under way; reload again when it has ended');
+    const loading = new Declarations();
+    this.#loading = loading;
+    try {
+      this.emit('reloading');
+      await load();
+      const exchange = new Exchange(this.#declared, loading, options, this.#aside);
+      const report = exchange.run();
+      this.#declared = exchange.next;
+      this.#loading = undefined;
+      this.emit('reloaded', report);
+      return report;
+    } catch (error) {
+      if (this.#loading === loading) for (const model of loading.all) model.retired = true;
+      throw error;
+    } finally {
+      this.#loading = undefined;
+    }
+  }
+
+  /**
+   * All active objects, session fields included, as JSON carries them: taken at one moment. What has no form is left out and named in
+   * `dropped`.
+   * @throws EncodeError for an object with a value of a saved field that cannot be saved
+   */
+  serialise(): Serialised {
+    return serialise(this.#declared, this.#aside);
+  }
+
+  /**
+   * Puts objects together from what `serialise` gave, here or in another process: new ones become active, those that are active get its values. All or, when
+   * something does not fit, none.
+   * @throws CorruptDataError for what `serialise` did not give, and for forms that do not fit
+   */
+  deserialise(serialised: Serialised): ReloadReport {
+    this.checkOpen('deserialise');
+    return deserialise(serialised, this.#declared, this.#aside);
+  }
+
+  /**
+   * Leaves all active objects, session fields included, in a file for the next process to take over: once all saves under way have ended, synced, in one
+   * step, readable by this user alone. This service goes on.
+   * @returns the session values that have no form, and are left behind
+   * @throws StorageError where it cannot be written
+   */
+  async handOver(path: string): Promise<{ readonly dropped: readonly Dropped[] }> {
+    this.checkOpen('handOver');
+    // While it is suspended no save is under way, and those that wait do so until it goes on.
+    if (this.#suspension === undefined) await this.flush();
+    const serialised = this.serialise();
+    await writeHandOver(path, serialised, this.#name, Date.now());
+    for (const one of serialised.dropped) {
+      const what = `${one.store} ${show(one.key)}: ${one.field} is not handed over: ${one.reason}`;
+      process.emitWarning(what, { type: 'KeepsakeWarning', code: 'KEEPSAKE_HAND_OVER' });
+    }
+    return { dropped: serialised.dropped };
+  }
+
+  /**
+   * Takes over what `handOver` left, if anything: at most one process gets it. A file that is damaged, too old, or of another service or user is set aside;
+   * `error` says so then, as does the event `'corrupt'`, and the service starts from what is saved.
+   * @returns `undefined` where there is nothing to take
+   * @throws CorruptDataError, MigrationError for objects that do not fit their classes: nothing is changed, and the file is back for the next process
+   */
+  async takeOver(path: string, options: TakeOverOptions = {}): Promise<TakeOverReport | undefined> {
+    this.checkOpen('takeOver');
+    checkOptions(options, ['maxAge', 'clock'], 'takeOver');
+    const { maxAge = 5 * 60_000, clock = Date.now } = options;
+    const longest = toMilliseconds(maxAge, 'maxAge');
+    const taken = await Taken.take(path);
+    if (taken === undefined) return undefined;
+    let serialised: Serialised;
+    try {
+      serialised = await taken.read(this.#name, longest, clock());
+    } catch (error) {
+      const aside = await taken.setAside(clock());
+      const refused =
+        error instanceof HandOverError ? error : new HandOverError(`${path} is not taken over`, { path, cause: error });
+      refused.message += ` (moved to ${aside})`;
+      this.#report(refused);
+      return { error: refused };
+    }
+    let report: ReloadReport;
+    try {
+      report = this.deserialise(serialised);
+    } catch (error) {
+      await taken.giveBack();
+      throw error;
+    }
+    await taken.end();
+    return { report };
+  }
+
+  /**
+   * Waits for every save and delete under way. Those that begin afterwards, and loads, wait until `resume`: nothing is written meanwhile. What the service
+   * opened is closed, so that another process can have it, unless it is kept in memory alone; reads under way may reject with a `ClosedError` then. `close`
+   * makes what waits reject.
+   *
+   * With `handOver` afterwards, the next process has all that was ever acknowledged, while this one can still go on.
+   * @throws ReloadError for a service that is suspended already
+   */
+  async suspend(): Promise<void> {
+    this.checkOpen('suspend');
+    if (this.#suspension !== undefined) throw new ReloadError('the service is suspended already; resume it first');
+    // Not `flush`: between the last save and the suspension nothing may begin.
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    this.#suspension = new Suspension();
+    if (this.#options.backend instanceof Backend) return;
+    const backend = await this.#backend?.catch(() => undefined);
+    if (backend?.capabilities.persistent !== true) return;
+    this.#backend = undefined;
+    this.#documents.clear();
+    await backend.close();
+  }
+
+  /** Lets a suspended service go on, with all that waited. Does nothing for one that is not. */
+  resume(): void {
+    const suspension = this.#suspension;
+    this.#suspension = undefined;
+    suspension?.end();
+  }
+
+  /** What the service is called. */
+  get #name(): string {
+    const { name, backend } = this.#options;
+    if (name !== undefined) return name;
+    if (backend instanceof Backend) return backend.name;
+    const place = String(backend);
+    if (!/^[A-Za-z][A-Za-z0-9+.-]+:/.test(place)) return resolve(place);
+    // A password is nobody's name.
+    return place.replace(/\/\/[^@/]*@/, '//');
   }
 
   /** Opens the backend now, rather than at the first load or save. */
@@ -138,6 +329,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   }
 
   async #close(): Promise<void> {
+    this.#suspension?.end(new ClosedError('the service was closed while it was suspended'));
     await this.flush();
     if (this.#options.backend instanceof Backend) return;
     const backend = await this.#backend?.catch(() => undefined);
@@ -172,6 +364,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   /** Where the documents of a class are kept; for keepsake itself. */
   documentsOf(name: string): Promise<Backend<Document>> {
     if (this.#closing !== undefined) return this.#open() as Promise<never>;
+    if (this.#suspension !== undefined) return this.#suspension.ended.then(() => this.documentsOf(name));
     let opened = this.#documents.get(name);
     if (opened === undefined) {
       const { onCorrupt } = this.#options;
@@ -213,8 +406,9 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   adopt(model: Model<never>, storeClass: StoreClass): void {
     this.checkFree(model.name, model.className);
     if (this.#closing !== undefined) throw new DeclarationError(`${model.className}: the service is closed`);
-    this.#models.set(model.name, model);
-    this.#classes.set(model.name, storeClass);
+    const declarations = this.#loading ?? this.#declared;
+    declarations.models.set(model.name, model);
+    declarations.classes.set(model.name, storeClass);
   }
 
   /**
@@ -222,10 +416,24 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
    * @throws DuplicateNameError
    */
   checkFree(name: string, className: string): void {
-    const other = this.#models.get(name);
+    const other = (this.#loading ?? this.#declared).model(name);
     if (other === undefined) return;
     throw new DuplicateNameError(
       `${className}: the name ${show(name)} is taken in this service by ${other.className}; give one of them another by { name: '…' }`,
     );
+  }
+}
+
+/** A time in which nothing is read or written. */
+class Suspension {
+  readonly ended: Promise<void>;
+  /** Lets what waits go on, or with an error fail. */
+  end: (error?: Error) => void = () => undefined;
+
+  constructor() {
+    this.ended = new Promise((resolve, reject) => {
+      this.end = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    this.ended.catch(() => undefined);
   }
 }

@@ -26,6 +26,7 @@ export interface SessionOption {
 }
 
 let getState: (store: Store) => StoreState;
+let setState: (store: Store, state: StoreState) => void;
 
 /**
  * A model: subclass it, decorate the subclass with `@StoredIn(service)` and its properties with `@Field()`.
@@ -58,6 +59,9 @@ export abstract class Store {
     getState = (store) => {
       store.#state ??= new StoreState();
       return store.#state;
+    };
+    setState = (store, state) => {
+      store.#state = state;
     };
   }
 
@@ -229,6 +233,11 @@ function parse(text: string, className: string, key: string): Record<string, unk
 /** What keepsake knows of an object beside its fields. */
 export function stateOf(store: Store): StoreState {
   return getState(store);
+}
+
+/** Lets an object carry on with what is known of another: its saves under way and queued, and what it read or wrote last. */
+export function handState(state: StoreState, to: Store): void {
+  setState(to, state);
 }
 
 export type { Construction, StoreClass };

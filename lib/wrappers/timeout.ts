@@ -13,7 +13,7 @@ const LONGEST = 2 ** 31 - 1;
  * backend, for one that is part of another: a tier, or a member of `fallback`.
  *
  * @example
- * const pages = fallback([timeout(files('/mnt/shared/pages'), '200ms'), memory<Uint8Array>()] as never);
+ * const pages = fallback([timeout(files('/mnt/shared/pages'), '200ms'), files('./pages')]);
  * @param limit for each operation; of a listing, for each batch
  * @throws OutOfRangeError for a limit that is not positive and finite
  */
