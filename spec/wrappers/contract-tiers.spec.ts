@@ -8,7 +8,7 @@ import { Folders } from '../support/folders.js';
 function holds(name: string, make: (clock: () => number) => Backend<unknown>): void {
   describe(name, () => {
     const clock = new TestClock();
-    contract<unknown>({ describe, it, clock, many: 300, open: () => make(clock.now) });
+    contract<unknown>({ describe, it, clock, many: 100, open: () => make(clock.now) });
   });
 }
 
