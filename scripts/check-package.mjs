@@ -23,6 +23,7 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { Field, files, json, encoded, memory, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { contract } from 'keepsake/testing';
+import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
 
 const service = new Service({ backend: memory() });
 
@@ -36,7 +37,7 @@ export class User extends Store {
 
 export const ann: User = User.create('ann', { name: 'Ann' });
 export const scores = encoded(files('scores'), json<{ points: number }>());
-export { contract };
+export { contract, joinSupervisor, Supervisor };
 `;
 
 try {

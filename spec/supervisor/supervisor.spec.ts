@@ -160,6 +160,17 @@ describe('a supervisor', function () {
     expect(existsSync(join(stage.folder, 'hand-over'))).to.equal(false);
   });
 
+  it('leaves the old generation serving when it refuses to hand over', async () => {
+    stage.write({ options: "pause() { throw new Error('not now'); }" });
+    const { supervisor, port } = await stage.started();
+    const client = await stage.client(port);
+    await client.ask('one');
+    const error = await rejection(supervisor.restart());
+    expect(error.message).to.match(/generation 1 cannot hand over: Error: not now\n.*program\.mjs:\d+/);
+    expect(await client.ask('save 2')).to.equal('1 2 save 2');
+    expect(supervisor.generation).to.equal(1);
+  });
+
   it('goes on with the new generation when the old one is killed after its hand-over', async () => {
     const { supervisor, port } = await stage.started();
     const client = await stage.client(port);
