@@ -24,6 +24,7 @@ const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
 import { contract } from 'keepsake/testing';
+import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
 
 const service = new Service({ backend: memory() });
 
@@ -37,10 +38,14 @@ export class User extends Store {
 
 export const ann: User = User.create('ann', { name: 'Ann' });
 export const scores = encoded(files('scores'), json<{ points: number }>());
+<<<<<<< HEAD
 export const keep = encoded(files('notes'), encrypted(gzip(msgpack<{ text: string }>()), { keys: [] }));
 export const rows = encoded(files('rows'), csv<{ id: string }>());
 export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ compression: 'zstd' })];
 export { contract };
+=======
+export { contract, joinSupervisor, Supervisor };
+>>>>>>> supervisor
 `;
 
 try {

@@ -37,7 +37,7 @@ export interface SupervisorOptions {
   readonly stopTimeout?: Duration | undefined;
   /**
    * Files and folders whose changes start the next generation; none by default. Folders with all that is in them, but for those called `node_modules` or with a dot in
-   * front.
+   * front. Not what `prepare` writes, which would begin again for ever.
    */
   readonly watch?: readonly string[] | undefined;
   /** How long no file must have changed before the next generation starts; 100 ms by default. */

@@ -65,15 +65,19 @@ export class Program implements Peer {
       onMessage(message, this);
     });
     this.exited = new Promise((resolve) => {
+      let patience: NodeJS.Timeout | undefined;
       const end = (exit: Exit): void => {
         if (this.#exit !== undefined) return;
         this.#exit = exit;
+        clearTimeout(patience);
         for (const { reject } of this.#waiters) reject(this.failure(`ended ${describe(exit)}`));
         this.#waiters.clear();
         resolve(exit);
       };
       // Something that it started may keep its standard error open, so that it never closes.
-      this.#process.on('exit', (code, signal) => setTimeout(end, 250, { code, signal }).unref());
+      this.#process.on('exit', (code, signal) => {
+        patience = setTimeout(end, 250, { code, signal });
+      });
       this.#process.on('close', (code, signal) => end({ code, signal }));
       this.#process.on('error', (error) => {
         this.#output += error.message;

@@ -209,7 +209,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> implements AsyncD
       await next.kill();
       if (path !== undefined) await removeHandOver(path, next.pid);
       if (former?.alive) await this.#resume(former, turn);
-      else if (this.#handedOver) this.#relay.abandon(this.#settings.keepAfterCrash);
+      // It may also have ended just now.
+      if (this.#handedOver && former?.alive === false) this.#relay.abandon(this.#settings.keepAfterCrash);
       throw error;
     } finally {
       this.#handedOver = false;

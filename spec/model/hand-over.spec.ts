@@ -165,6 +165,56 @@ describe('a service that hands over', () => {
     expect(await others[0]?.takeOver(path)).to.equal(undefined);
   });
 
+  describe('and is suspended', () => {
+    it('waits for saves under way, and lets later ones and loads wait until it goes on', async () => {
+      const { driver, service, User } = open();
+      const release = driver.hold();
+      const early = User.create('ann', { name: 'Ann' }).save();
+      const suspending = service.suspend();
+      release();
+      await early;
+      await suspending;
+      const done: string[] = [];
+      const late = User.create('bob', { name: 'Bob' })
+        .save()
+        .then(() => done.push('save'));
+      const loading = User.load('carl').then(() => done.push('load'));
+      await service.handOver(path);
+      expect(done).to.deep.equal([]);
+      expect(driver.written).to.have.length(1);
+      expect((await rejection(service.suspend())).code).to.equal('KEEPSAKE_RELOAD');
+      service.resume();
+      service.resume();
+      await Promise.all([late, loading]);
+      expect(driver.written).to.have.length(2);
+      const next = open(driver);
+      await next.service.takeOver(path);
+      expect([...next.User.active().keys()]).to.deep.equal(['ann', 'bob']);
+    });
+
+    it('makes what waits reject when it is closed', async () => {
+      const { service, User } = open();
+      const ann = User.create('ann');
+      await service.suspend();
+      const saving = rejection(ann.save());
+      await service.close();
+      expect((await saving).code).to.equal('KEEPSAKE_CLOSED');
+    });
+
+    it('opens again what it had opened, and keeps what is in memory alone', async () => {
+      for (const backend of [join(folder, 'data'), 'memory:']) {
+        const service = new Service({ backend });
+        const User = service.register(class User extends Store {}, { fields: {} });
+        await User.create('ann').save();
+        await service.suspend();
+        service.resume();
+        await User.create('bob').save();
+        expect([...(await User.saved()).keys()].sort()).to.deep.equal(['ann', 'bob']);
+        await service.close();
+      }
+    });
+  });
+
   it('gives the newest state when it hands over again', async () => {
     const { service, User } = open();
     const ann = User.create('ann', { name: 'one' });

@@ -160,6 +160,17 @@ describe('a supervisor', function () {
     expect(existsSync(join(stage.folder, 'hand-over'))).to.equal(false);
   });
 
+  it('leaves the old generation serving when it refuses to hand over', async () => {
+    stage.write({ options: "pause() { throw new Error('not now'); }" });
+    const { supervisor, port } = await stage.started();
+    const client = await stage.client(port);
+    await client.ask('one');
+    const error = await rejection(supervisor.restart());
+    expect(error.message).to.match(/generation 1 cannot hand over: Error: not now\n.*program\.mjs:\d+/);
+    expect(await client.ask('save 2')).to.equal('1 2 save 2');
+    expect(supervisor.generation).to.equal(1);
+  });
+
   it('goes on with the new generation when the old one is killed after its hand-over', async () => {
     const { supervisor, port } = await stage.started();
     const client = await stage.client(port);
@@ -178,24 +189,31 @@ describe('a supervisor', function () {
     expect(client.lines).to.deep.equal(['1 1 one', '2 2 two']);
   });
 
-  it('starts from what is saved when both are killed', async () => {
-    const { supervisor, port } = await stage.started({ backOff: { initial: 5 } });
-    const client = await stage.client(port);
-    await client.ask('save 4');
-    const pids = [supervisor.pid as number];
-    supervisor.on('generation', ({ pid }) => pids.push(pid as number));
-    stage.write({ version: 2, beforeReady: GATE });
-    const restarting = rejection(supervisor.restart());
-    await until(() => existsSync(join(stage.folder, 'taken')));
-    stage.write({ version: 3 });
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
-    expect((await restarting).code).to.equal('KEEPSAKE_GENERATION');
-    await until(() => supervisor.generation === 3 && client.closed);
-    const other = await stage.client(port);
-    expect(await other.ask('hello')).to.equal('3 1 hello');
-    expect(JSON.parse(readFileSync(join(stage.folder, 'data/total/total.json'), 'utf8'))).to.deep.equal({ highest: 4 });
-    expect(readdirSync(stage.folder).filter((name) => name.startsWith('hand-over'))).to.deep.equal([]);
-  });
+  for (const [which, order] of [
+    ['the old one first', (pids: number[]) => pids],
+    ['the new one first', (pids: number[]) => pids.reverse()],
+  ] as const) {
+    it(`starts from what is saved when both are killed, ${which}`, async () => {
+      const { supervisor, port } = await stage.started({ backOff: { initial: 5 } });
+      const client = await stage.client(port);
+      await client.ask('save 4');
+      const pids = [supervisor.pid as number];
+      supervisor.on('generation', ({ pid }) => pids.push(pid as number));
+      stage.write({ version: 2, beforeReady: GATE });
+      const restarting = rejection(supervisor.restart());
+      await until(() => existsSync(join(stage.folder, 'taken')));
+      stage.write({ version: 3 });
+      for (const pid of order(pids)) process.kill(pid, 'SIGKILL');
+      expect((await restarting).code).to.equal('KEEPSAKE_GENERATION');
+      await until(() => supervisor.generation === 3 && client.closed);
+      const other = await stage.client(port);
+      expect(await other.ask('hello')).to.equal('3 1 hello');
+      expect(JSON.parse(readFileSync(join(stage.folder, 'data/total/total.json'), 'utf8'))).to.deep.equal({
+        highest: 4,
+      });
+      expect(readdirSync(stage.folder).filter((name) => name.startsWith('hand-over'))).to.deep.equal([]);
+    });
+  }
 
   it('goes on with the new generation when the old one is killed before its hand-over', async () => {
     const { supervisor, port } = await stage.started();
