@@ -38,14 +38,10 @@ export class User extends Store {
 
 export const ann: User = User.create('ann', { name: 'Ann' });
 export const scores = encoded(files('scores'), json<{ points: number }>());
-<<<<<<< HEAD
 export const keep = encoded(files('notes'), encrypted(gzip(msgpack<{ text: string }>()), { keys: [] }));
 export const rows = encoded(files('rows'), csv<{ id: string }>());
 export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ compression: 'zstd' })];
-export { contract };
-=======
 export { contract, joinSupervisor, Supervisor };
->>>>>>> supervisor
 `;
 
 try {
