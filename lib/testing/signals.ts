@@ -26,12 +26,13 @@ export function signals(promise: Promises): void {
     controller.abort(reason);
     for (const [operation, failed] of pending) assert.equal(await failed, reason, operation);
     // What was given up may still take effect, such as a clear; it must not disturb what follows for long.
-    for (let tries = 0; tries < 100; tries++) {
+    let found: unknown;
+    for (let tries = 0; tries < 500 && found === undefined; tries++) {
       await subject.backend.set('later', subject.value(1));
       await setTimeout(1);
-      if ((await subject.backend.get('later')) !== undefined) break;
+      found = await subject.backend.get('later');
     }
-    await subject.holds('later', subject.value(1));
+    subject.same(found, subject.value(1), 'later');
   });
 
   promise('stops a listing when the signal is aborted on the way', ['enumerable'], async (subject) => {

@@ -3,7 +3,7 @@ import { lstatSync, unlinkSync } from 'node:fs';
 import { sep } from 'node:path';
 
 /**
- * `%t`, which no key is encoded as, 16 random hex digits for the driver, and a count; with the number that `write-file-atomic` adds to its own.
+ * `%t`, which no key is encoded as, 16 random hex digits for the driver, and a count; with a number that earlier versions added.
  * Only such names are ever swept: a file `ann.json.20240101` may be somebody's backup.
  */
 const NAME = /^%t[0-9a-f]{16}-[0-9a-z]+(?:\.[0-9]+)?$/;

@@ -5,6 +5,7 @@ import {
   fchmodSync,
   fchownSync,
   fstatSync,
+  fsync,
   fsyncSync,
   lstat,
   lstatSync,
@@ -19,7 +20,6 @@ import {
 } from 'node:fs';
 import { sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import writeFileAtomic from 'write-file-atomic';
 import { StorageError } from '../../errors.js';
 import { clash, codeOf, failure } from './failures.js';
 import { Gate } from './gate.js';
@@ -90,10 +90,7 @@ export class Writer {
     const mark = expires ? () => this.#mark(place.folder) : undefined;
     const check = (existing: Stats) => this.#check(existing, place.path, key);
     try {
-      if (this.#durability === 'none') return await replaceLean(place.path, temporary, bytes, check, mark);
-      await writeSynced(place.path, temporary, bytes, check);
-      mark?.();
-      await move(temporary, place.path);
+      await replace(place.path, temporary, bytes, { check, mark, synced: this.#durability === 'file' });
     } catch (error) {
       await new Promise<void>((resolve) => unlink(temporary, () => resolve()));
       throw error;
@@ -173,20 +170,28 @@ function look(path: string, check: Check, done: (error: unknown, existing?: Stat
   });
 }
 
-/** Writes, closes and renames in callbacks: half the work for the event loop of promises. */
-function replaceLean(
+/** How a file is replaced. */
+interface Replacement {
+  readonly check: Check;
+  /** Called before the new file takes its place. */
+  readonly mark: (() => void) | undefined;
+  /** Whether the contents are synced before that. */
+  readonly synced: boolean;
+}
+
+/** Writes, syncs, closes and renames in callbacks: half the work for the event loop of promises. */
+function replace(
   path: string,
   temporary: string,
   bytes: Uint8Array,
-  check: Check,
-  mark: (() => void) | undefined,
+  { check, mark, synced }: Replacement,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let existing: Stats | undefined;
     let descriptor: number | undefined;
     let failure: unknown;
     let waiting = 2;
-    const replace = () => {
+    const putInPlace = () => {
       try {
         mark?.();
       } catch (wrong) {
@@ -199,30 +204,35 @@ function replaceLean(
       if (descriptor === undefined) return reject(failed);
       close(descriptor, (unclosed) => {
         if (failed ?? unclosed) return reject(failed ?? unclosed);
-        replace();
+        putInPlace();
       });
+    };
+    const closeNow = (opened: number) => {
+      try {
+        closeSync(opened);
+      } catch (wrong) {
+        return reject(wrong);
+      }
+      putInPlace();
     };
     const finish = (opened: number) => {
       if (bytes.length > WRITTEN_AT_ONCE) return fill(opened, 0);
       // Handing so little to another thread, twice, costs more than writing it.
       try {
-        try {
-          for (let from = 0; from < bytes.length; ) {
-            const written = writeSync(opened, bytes, from);
-            if (written === 0) throw new Error('the disk took no more bytes');
-            from += written;
-          }
-        } finally {
-          closeSync(opened);
+        for (let from = 0; from < bytes.length; ) {
+          const written = writeSync(opened, bytes, from);
+          if (written === 0) throw new Error('the disk took no more bytes');
+          from += written;
         }
       } catch (wrong) {
-        return reject(wrong);
+        return end(wrong);
       }
-      replace();
+      if (!synced) return closeNow(opened);
+      fsync(opened, (failed) => (failed === null ? closeNow(opened) : end(failed)));
     };
     const fill = (opened: number, from: number) => {
       const step = Math.min(bytes.length - from, LONGEST_STEP);
-      if (step === 0) return end(undefined);
+      if (step === 0) return synced ? fsync(opened, (failed) => end(failed ?? undefined)) : end(undefined);
       write(opened, bytes, from, step, null, (failed, written) => {
         if (failed !== null) return end(failed);
         if (written === 0) return end(new Error('the disk took no more bytes'));
@@ -262,38 +272,9 @@ function keepRights(existing: Stats, descriptor: number): void {
     // Giving a file away takes some rights off it.
     fchmodSync(descriptor, existing.mode & 0o7777);
   } catch (error) {
-    // Only root may give files away; write-file-atomic goes on then, too.
+    // Only root may give files away.
     if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'EINVAL' && codeOf(error) !== 'ENOSYS') throw error;
   }
-}
-
-/**
- * Writes by `write-file-atomic`, which syncs. It is given a temporary name as the target: so its leftovers have names that we know as
- * ours, a link at the place of the file is never followed, and the length can be checked before the old value is replaced. It does not
- * look whether the disk took all bytes.
- */
-async function writeSynced(path: string, temporary: string, bytes: Uint8Array, check: Check): Promise<void> {
-  const looking = new Promise<Stats | undefined>((resolve, reject) => {
-    look(path, check, (error, existing) => (error === undefined ? resolve(existing) : reject(error)));
-  });
-  // A failure is met where the promise is awaited, if it comes to that.
-  looking.catch(() => undefined);
-  const tmpfileCreated = async (created: string) => {
-    const existing = await looking;
-    if (existing === undefined || process.getuid === undefined) return;
-    const descriptor = openSync(created, 'r+');
-    try {
-      keepRights(existing, descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  };
-  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // It changes its options, so each call has its own. The types know the hook only as one that does not wait.
-  await writeFileAtomic(temporary, data, { tmpfileCreated: tmpfileCreated as (created: string) => void });
-  const { size } = lstatSync(temporary);
-  if (size === bytes.length) return;
-  throw new StorageError(`the disk took only ${size} of ${bytes.length} bytes for ${path}: it is full`, { path });
 }
 
 /** Renames; what Windows refuses while a virus scanner or a reader has the file open is tried again. */
