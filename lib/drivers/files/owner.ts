@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** Who holds a lock: an opened driver of a process. */
@@ -21,12 +21,18 @@ export function newOwner(): Owner {
   return { ...here(), pid: process.pid, start: startOf('self') ?? '', id: randomBytes(8).toString('hex') };
 }
 
+/** Names the start of the system; empty where the system does not say. */
+export function bootOf(): string {
+  return here().boot;
+}
+
 /**
- * Whether the process of an owner is gone; `undefined` where that cannot be told from here, since it ran on another host, before the system
- * started, or in another container.
+ * Whether the process of an owner is gone; `undefined` where that cannot be told from here, since it ran on another host, or in another container.
+ * @param local whether the disk is one that a system has to itself, so that who used it before the system started is gone
  */
-export function isGone(owner: Owner): boolean | undefined {
+export function isGone(owner: Owner, local: boolean): boolean | undefined {
   const { host, boot, pidNamespace } = here();
+  if (local && boot !== '' && owner.boot !== '' && owner.boot !== boot) return true;
   if (owner.host !== host || owner.boot !== boot || owner.pidNamespace !== pidNamespace) return undefined;
   if (boot === '' || pidNamespace === '' || owner.start === '') return undefined;
   return startOf(owner.pid) !== owner.start;
@@ -44,6 +50,16 @@ export function parseOwner(text: string): Owner | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** File systems on disks that one system has to itself, as Linux numbers them: ext, xfs, btrfs, tmpfs, overlayfs, f2fs, zfs, reiserfs, jfs, bcachefs. */
+const LOCAL = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010, 0x2fc12fc1, 0x52654973, 0x3153464a, 0xca451a4e,
+]);
+
+/** Whether a folder is on a disk that no other system can use at the same time. */
+export function isLocal(folder: string): boolean {
+  return process.platform === 'linux' && (told(() => LOCAL.has(statfsSync(folder).type)) ?? false);
 }
 
 let known: { readonly host: string; readonly boot: string; readonly pidNamespace: string } | undefined;
