@@ -1,4 +1,4 @@
-import { close, fsync, open, unlink } from 'node:fs';
+import { close, fstatSync, fsync, open, unlink } from 'node:fs';
 import { codeOf } from './failures.js';
 
 /** What a function of `node:fs` calls at its end. */
@@ -30,6 +30,11 @@ export async function syncPath(path: string, folder: boolean): Promise<void> {
   } finally {
     await call((done) => close(descriptor, done));
   }
+}
+
+/** Names an open file on its disk: its copy has another name. */
+export function fileOf(descriptor: number): string {
+  return String(fstatSync(descriptor, { bigint: true }).ino);
 }
 
 /** Deletes a file; whether it was there. */

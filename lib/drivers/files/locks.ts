@@ -16,6 +16,7 @@ import { sep } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { LockedError, StorageError } from '../../errors.js';
 import { show } from '../../show.js';
+import { fileOf } from './calls.js';
 import { codeOf, failure } from './failures.js';
 import { isGone, isLocal, newOwner, type Owner, parseOwner } from './owner.js';
 
@@ -37,6 +38,8 @@ interface Holder {
   /** Absent for a lock that cannot be read. */
   readonly owner: Owner | undefined;
   readonly heartbeat: number;
+  /** Whether the lock came with a copy of the folder, so that nobody holds it. */
+  readonly copied: boolean;
 }
 
 const OWNER = /^owner-[0-9a-f]{16}$/;
@@ -189,7 +192,8 @@ export class Locks {
     return false;
   }
 
-  #isDead({ id, owner, heartbeat }: Holder, path: string): boolean {
+  #isDead({ id, owner, heartbeat, copied }: Holder, path: string): boolean {
+    if (copied) return true;
     if (owner !== undefined) {
       const gone = isGone(owner, this.#local);
       if (gone !== undefined) return gone;
@@ -207,7 +211,12 @@ export class Locks {
   #introduce(): void {
     try {
       mkdirSync(this.#folder, { recursive: true });
-      writeFileSync(this.#ownPath, JSON.stringify(this.#owner));
+      const descriptor = openSync(this.#ownPath, 'w');
+      try {
+        writeFileSync(descriptor, JSON.stringify({ ...this.#owner, file: fileOf(descriptor) }));
+      } finally {
+        closeSync(descriptor);
+      }
     } catch (error) {
       throw failure(error, 'write', this.#ownPath);
     }
@@ -245,7 +254,8 @@ function look(path: string): Holder | undefined {
   try {
     descriptor = openSync(path, 'r');
     const owner = parseOwner(readFileSync(descriptor, 'utf8'));
-    return { id: owner?.id ?? UNREADABLE, owner, heartbeat: fstatSync(descriptor).mtimeMs };
+    const copied = owner?.file !== undefined && owner.file !== fileOf(descriptor);
+    return { id: owner?.id ?? UNREADABLE, owner, heartbeat: fstatSync(descriptor).mtimeMs, copied };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw failure(error, 'read the lock', path);

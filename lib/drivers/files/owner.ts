@@ -16,6 +16,12 @@ export interface Owner {
   readonly id: string;
 }
 
+/** What says who an owner is: a file, and the locks that are links to it. */
+export interface OwnerFile extends Owner {
+  /** Names the file on its disk: one that has another is a copy. Absent where an earlier version wrote it. */
+  readonly file?: string;
+}
+
 /** A new owner in this process. */
 export function newOwner(): Owner {
   return { ...here(), pid: process.pid, start: startOf('self') ?? '', id: randomBytes(8).toString('hex') };
@@ -39,14 +45,16 @@ export function isGone(owner: Owner, local: boolean): boolean | undefined {
 }
 
 /** Reads what `newOwner` gave; `undefined` for what is no owner. */
-export function parseOwner(text: string): Owner | undefined {
+export function parseOwner(text: string): OwnerFile | undefined {
   try {
     const owner: unknown = JSON.parse(text);
     if (typeof owner !== 'object' || owner === null) return undefined;
-    const { host, boot, pidNamespace, pid, start, id } = owner as Record<string, unknown>;
+    const { host, boot, pidNamespace, pid, start, id, file } = owner as Record<string, unknown>;
     if (typeof host !== 'string' || typeof boot !== 'string' || typeof pidNamespace !== 'string') return undefined;
     if (typeof pid !== 'number' || typeof start !== 'string' || typeof id !== 'string') return undefined;
-    return /^[0-9a-f]{16}$/.test(id) ? { host, boot, pidNamespace, pid, start, id } : undefined;
+    if (!/^[0-9a-f]{16}$/.test(id)) return undefined;
+    const known = { host, boot, pidNamespace, pid, start, id };
+    return typeof file === 'string' ? { ...known, file } : known;
   } catch {
     return undefined;
   }

@@ -121,6 +121,8 @@ export class Follower {
   }
 
   async #run(): Promise<void> {
+    clearTimeout(this.#roundTimer);
+    this.#roundTimer = undefined;
     let failed: unknown;
     try {
       await eachOf(

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { sep } from 'node:path';
 import { CorruptDataError } from '../../../errors.js';
+import { fileOf } from '../calls.js';
 import { codeOf, failure } from '../failures.js';
 import { ALIGNMENT, type Change, readFrame } from './frame.js';
 import { countOf, type Progress, readHeader, readProgress, START } from './segment.js';
@@ -16,8 +17,10 @@ export interface Committed extends Change {
 export interface Found extends Progress {
   /** The paths of its segments. */
   readonly segments: readonly string[];
-  /** The start of the system that it was written in; empty where that is not known. */
+  /** The start of the system that it was written in; empty where that is not known, and for a copy. */
   readonly boot: string;
+  /** Whether it is a copy: its files may be older or newer than what it says of them. */
+  readonly copied: boolean;
   /** All changes of each key, in order. */
   readonly changes: ReadonlyMap<string, readonly Committed[]>;
   /** The sequence of the last change. */
@@ -33,12 +36,13 @@ export function findJournal(folder: string): Found | undefined {
   if (paths.length === 0) return undefined;
   const changes = new Map<string, Committed[]>();
   let boot = '';
+  let copied = false;
   let last = 0;
   let expected: number | undefined;
   let followed = 0;
   let synced = 0;
   for (const path of paths) {
-    const bytes = read(path);
+    const { bytes, file } = read(path) ?? {};
     if (bytes === undefined) continue;
     const header = readHeader(bytes);
     if (header === undefined) {
@@ -47,6 +51,7 @@ export function findJournal(folder: string): Found | undefined {
       throw damaged(path, 0, 'its header cannot be read');
     }
     boot = header.boot;
+    if (header.file !== file) copied = true;
     expected ??= header.first;
     const progress = readProgress(bytes);
     followed = Math.max(followed, progress?.followed ?? 0);
@@ -73,7 +78,9 @@ export function findJournal(folder: string): Found | undefined {
       throw damaged(path, at, `frame ${expected} cannot be read, and frame ${frame.number} is there at byte ${behind}`);
     }
   }
-  return { segments: paths, boot, changes, last: Math.max(last, followed, synced), followed, synced };
+  last = Math.max(last, followed, synced);
+  if (copied) return { segments: paths, boot: '', copied, changes, last, followed: 0, synced: 0 };
+  return { segments: paths, boot, copied, changes, last, followed, synced };
 }
 
 /** The paths of the segments in a folder, the oldest first. */
@@ -92,12 +99,16 @@ export function segmentsIn(folder: string): string[] {
   return counted.sort((a, b) => a.count - b.count).map(({ path }) => path);
 }
 
-function read(path: string): Buffer | undefined {
+function read(path: string): { readonly bytes: Buffer; readonly file: string } | undefined {
+  let descriptor: number | undefined;
   try {
-    return readFileSync(path);
+    descriptor = openSync(path, 'r');
+    return { bytes: readFileSync(descriptor), file: fileOf(descriptor) };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw failure(error, 'read the journal', path);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

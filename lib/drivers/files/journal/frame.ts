@@ -59,7 +59,7 @@ export function writeFrame(into: Buffer, journal: number, frame: Frame): Change[
       continue;
     }
     into.set(bytes, at);
-    written.push({ key, bytes: into.subarray(at, at + bytes.length) });
+    written.push({ key, bytes: view(into, at, bytes.length) });
     at += bytes.length;
   }
   into.fill(0, at);
@@ -87,7 +87,7 @@ export function readFrame(bytes: Buffer, at: number, journal: number): (Frame & 
     const size = bytes.readUIntLE(position + 2, 6);
     const key = bytes.toString('utf8', position + CHANGE_HEADER, start);
     position = start + Math.max(0, size - 1);
-    changes.push({ key, bytes: size === 0 ? undefined : bytes.subarray(start, position) });
+    changes.push({ key, bytes: size === 0 ? undefined : view(bytes, start, size - 1) });
   }
   return {
     number: bytes.readDoubleLE(at + 16),
@@ -97,6 +97,11 @@ export function readFrame(bytes: Buffer, at: number, journal: number): (Frame & 
     changes,
     end: at + aligned(length),
   };
+}
+
+/** Not a `Buffer`, whose `slice` does not copy. */
+function view(bytes: Buffer, at: number, length: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + at, length);
 }
 
 function aligned(size: number): number {

@@ -1,7 +1,7 @@
 import { close, constants, fdatasync, fsync, open, write } from 'node:fs';
 import { sep } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { call, remove } from '../calls.js';
+import { call, fileOf, remove } from '../calls.js';
 import { ALIGNMENT } from './frame.js';
 
 /** What the first sector of a segment says. */
@@ -12,6 +12,8 @@ export interface SegmentHeader {
   readonly boot: string;
   /** The number of its first frame. */
   readonly first: number;
+  /** Names the file on its disk: one that has another is a copy. */
+  readonly file: string;
 }
 
 /** How far the files have come; the second sector of a segment. */
@@ -69,8 +71,9 @@ export class Segment {
   }
 
   /** Says whose it is, safely, before the first frame. */
-  async begin(header: SegmentHeader, progress: Progress): Promise<void> {
-    await this.#write(Buffer.concat([sector(header), sector(progress)]), 0);
+  async begin(header: Omit<SegmentHeader, 'file'>, progress: Progress): Promise<void> {
+    const file = fileOf(this.#descriptor);
+    await this.#write(Buffer.concat([sector({ ...header, file }), sector(progress)]), 0);
     await call((done) => fdatasync(this.#descriptor, done));
   }
 
