@@ -35,6 +35,8 @@ export interface JournalPlace {
 }
 
 const LOCK = 'writer';
+/** How many paths a warning names. */
+const SHOWN = 5;
 
 /** Files with a journal before them: a change is safe in the journal first, and comes to its file soon. */
 export class Journaled {
@@ -170,8 +172,9 @@ async function take(place: JournalPlace, locks: Locks): Promise<number> {
     if (found === undefined) return 0;
     const writer = new Writer(layout, true, temporaries, undefined);
     const displaced = await replay(found, { layout, writer, folder, boot: bootOf() });
-    for (const path of displaced) {
-      const message = `${path} holds what stood in place of a value that was saved before the last crash; merge it by hand, or delete it`;
+    if (displaced.length > 0) {
+      const paths = displaced.slice(0, SHOWN).join(', ') + (displaced.length > SHOWN ? ', …' : '');
+      const message = `${displaced.length} files hold what stood in place of values that were saved before the last crash; merge them by hand, or delete them: ${paths}`;
       process.emitWarning(message, { type: 'KeepsakeWarning', code: 'KEEPSAKE_DISPLACED' });
     }
     return found.last;

@@ -4,6 +4,7 @@ import { remove, syncPath } from '../calls.js';
 import { failure } from '../failures.js';
 import { readHeader } from '../header.js';
 import type { Layout, Place } from '../layout.js';
+import { isLocal } from '../owner.js';
 import { move, type Writer } from '../writer.js';
 import { syncAll } from './follower.js';
 import type { Committed, Found } from './found.js';
@@ -20,8 +21,8 @@ export interface ReplayParts {
   readonly boot: string;
 }
 
-/** How long before a change a file must have been touched last, to be the one that the change replaced. A file's times may lag behind the clock. */
-const BEFORE = 1000;
+/** How long before a change a file must have been touched last, to be the one that the change replaced: a system gives files the time of its last tick. */
+const BEFORE = 50;
 /** How far the clock may have gone from the time since the start, in milliseconds. */
 const DRIFT = 1000;
 const AT_ONCE = 16;
@@ -41,6 +42,8 @@ export function needsReplay(found: Found, boot: string): boolean {
 export async function replay(found: Found, parts: ReplayParts): Promise<string[]> {
   const from = reached(found, parts.boot);
   const sameBoot = isSameBoot(found, parts.boot);
+  // Another system's clock would say nothing.
+  const clock = sameBoot && isLocal(parts.folder);
   const displaced: string[] = [];
   const files: string[] = [];
   const folders = new Set<string>();
@@ -53,15 +56,18 @@ export async function replay(found: Found, parts: ReplayParts): Promise<string[]
       folders.add(place.folder);
       files.push(place.path);
       if (last.sequence <= from) return;
-      const aside = await settle(place, changes, last, sameBoot, parts.writer);
+      const aside = await settle(place, changes, last, { sameBoot, clock, writer: parts.writer });
       if (aside !== undefined) displaced.push(aside);
     },
     AT_ONCE,
   );
   try {
     await syncAll(files, folders, parts.layout.root.path);
-    for (const path of found.segments) await remove(path);
-    await syncPath(parts.folder, true);
+    for (const path of found.segments) {
+      await remove(path);
+      // If it came back after a later one is gone, what it says would count again.
+      await syncPath(parts.folder, true);
+    }
   } catch (error) {
     throw failure(error, 'end the replay of the journal in', parts.folder);
   }
@@ -82,8 +88,7 @@ async function settle(
   place: Place,
   changes: readonly Committed[],
   last: Committed,
-  sameBoot: boolean,
-  writer: Writer,
+  { sameBoot, clock, writer }: { sameBoot: boolean; clock: boolean; writer: Writer },
 ): Promise<string | undefined> {
   const { path } = place;
   const { key, bytes, time } = last;
@@ -104,11 +109,8 @@ async function settle(
     if (expires(bytes)) writer.mark(place.folder);
     return undefined;
   }
-  if (
-    sameBoot
-      ? wasWritten(present, changes) || isOlder(stats, last)
-      : wasWritten(present, changes) || isTorn(present, changes)
-  ) {
+  const known = wasWritten(present, changes) || (clock && isOlder(stats, last));
+  if (known || (!sameBoot && isTorn(present, changes))) {
     if (bytes === undefined) await remove(path);
     else await put();
     return undefined;
