@@ -213,6 +213,29 @@ describe('a service that hands over', () => {
         await service.close();
       }
     });
+
+    it('lets the next have a folder that one alone may write, and has it back when that goes', async () => {
+      const backend = `file:${join(folder, 'game')}?durability=journal&lockTimeout=0`;
+      const declare = () => {
+        const service = new Service({ backend, name: 'game' });
+        @StoredIn(service)
+        class Player extends Store {
+          @Field() gold = 0;
+        }
+        return { service, Player };
+      };
+      const [first, second] = [declare(), declare()];
+      const ann = first.Player.create('ann', { gold: 1 });
+      await ann.save();
+      expect((await rejection(second.service.open())).code).to.equal('KEEPSAKE_LOCKED');
+      await first.service.suspend();
+      expect((await second.Player.load('ann'))?.gold).to.equal(1);
+      await second.service.close();
+      first.service.resume();
+      ann.gold = 2;
+      await ann.save();
+      await first.service.close();
+    });
   });
 
   it('gives the newest state when it hands over again', async () => {
