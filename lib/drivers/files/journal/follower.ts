@@ -32,6 +32,8 @@ export interface FollowerParts {
 /** How many files are brought up to date, or synced, at a time: few enough that the journal, which shares the threads, need not wait long. */
 const FOLLOWING = 16;
 const SYNCING = 8;
+/** How many files may wait to be synced, however long ago it was done last: the more there are, the longer writers may have to wait for it. */
+const UNSYNCED = 8000;
 /** After how long a file that could not be written is tried again, in milliseconds. */
 const RETRY = 1000;
 
@@ -137,7 +139,8 @@ export class Follower {
         },
         FOLLOWING,
       );
-      this.#armCheckpoint();
+      if (this.#files.size >= UNSYNCED) this.#checkpointNow();
+      else this.#armCheckpoint();
       await this.#parts.mark({ followed: this.#followed, synced: this.#synced });
       if (failed !== undefined) throw this.#warn(failed);
       this.#warned.clear();
@@ -178,11 +181,17 @@ export class Follower {
     if (this.#checkpointTimer !== undefined || this.#closed || this.#folders.size === 0) return;
     this.#checkpointTimer = setTimeout(() => {
       this.#checkpointTimer = undefined;
-      this.checkpoint().catch((error: unknown) => {
-        this.#warn(error);
-        this.#armCheckpoint();
-      });
+      this.#checkpointNow();
     }, this.#parts.checkpointEvery).unref();
+  }
+
+  /** Syncs while others write. */
+  #checkpointNow(): void {
+    if (this.#checkpoint !== undefined || this.#closed) return;
+    this.checkpoint().catch((error: unknown) => {
+      this.#warn(error);
+      this.#armCheckpoint();
+    });
   }
 
   async #sync(): Promise<void> {
