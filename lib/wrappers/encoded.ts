@@ -14,6 +14,7 @@ import type {
 import type { Clock } from '../backend/duration.js';
 import * as operations from '../backend/operations.js';
 import type { BackendOptions } from '../backend/options.js';
+import { Slice } from '../backend/slice.js';
 import { type Codec, chain } from '../codecs/codec.js';
 import { CorruptDataError, DecryptError, EncodeError, isKeepsakeError, type KeepsakeError } from '../errors.js';
 import { show } from '../show.js';
@@ -227,10 +228,12 @@ function leftOut(key: string, error: unknown): { readonly key: string; readonly 
   throw error;
 }
 
-/** What `work` gives for each item, one after another, so that a page of large values is not worked on all at once. */
+/** What `work` gives for each item, one after another, so that a page of large values is not worked on all at once; with pauses. */
 async function eachInTurn<A, B>(items: readonly A[], work: (item: A, index: number) => Awaitable<B>): Promise<B[]> {
   const made = new Array<B>(items.length);
+  const slice = new Slice();
   for (let index = 0; index < items.length; index++) {
+    if (slice.over) await slice.pause();
     const working = work(items[index] as A, index);
     made[index] = working instanceof Promise ? await working : working;
   }

@@ -4,6 +4,7 @@ import { type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
 import { addToCounter, eachOf } from '../../backend/operations.js';
+import { Slice } from '../../backend/slice.js';
 import { Sweeper } from '../../backend/sweeper.js';
 import { KeepsakeError, StorageError } from '../../errors.js';
 import { codeOf, failure } from './failures.js';
@@ -13,9 +14,16 @@ import { Listing, wrongKey } from './listing.js';
 import type { Locks } from './locks.js';
 import { Queue } from './queue.js';
 import { type FileEntry, Reader } from './reader.js';
+import { Replacements } from './replacements.js';
 import { Temporaries } from './temporaries.js';
-import { Slice, walk } from './walk.js';
+import { walk } from './walk.js';
 import { type Durability, MARKER, move, Writer } from './writer.js';
+
+/**
+ * How many files are read for listings and `getMany`: `'slices'`: one after the other, on the main thread, in slices of a few milliseconds;
+ * `'concurrent'`: 64 at a time, beside the main thread.
+ */
+export type BulkReads = 'slices' | 'concurrent';
 
 /** What the driver is made of; checked. */
 export interface FilesParts {
@@ -28,10 +36,13 @@ export interface FilesParts {
   /** The locks that keep processes apart; absent where there is one process. */
   readonly locks: Locks | undefined;
   readonly sweepEvery: number | undefined;
+  readonly bulkReads: BulkReads;
   /** Checks what can be checked only on the disk. */
   prepare(): void;
 }
 
+/** How many files are read at a time where reads are concurrent. */
+const READS_AT_ONCE = 64;
 /** How many keys are removed at a time. */
 const BATCH = 1000;
 
@@ -44,6 +55,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   readonly #layout: Layout;
   readonly #locks: Locks | undefined;
   readonly #queue = new Queue();
+  readonly #replacements = new Replacements();
   readonly #temporaries = new Temporaries();
   readonly #reader: Reader;
   readonly #writer: Writer;
@@ -53,7 +65,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   #closed = false;
 
   constructor(parts: FilesParts) {
-    const { name, layout, durability, clock, temporary, locks, sweepEvery } = parts;
+    const { name, layout, durability, clock, temporary, locks, sweepEvery, bulkReads } = parts;
     const level = locks === undefined ? 'process' : 'storage';
     this.capabilities = capabilities({
       values: 'bytes',
@@ -72,7 +84,9 @@ export class FilesDriver implements Driver<Uint8Array> {
     this.#locks = locks;
     this.#reader = new Reader(layout.keysClash);
     this.#writer = new Writer(layout, durability, this.#temporaries, temporary);
-    this.#listing = new Listing(layout, this.#reader, clock);
+    const replacements = this.#replacements;
+    const atOnce = bulkReads === 'concurrent' ? READS_AT_ONCE : 1;
+    this.#listing = new Listing({ layout, reader: this.#reader, clock, replacements, atOnce });
     this.#sweeper = new Sweeper(sweepEvery, async () => (await this.#sweep()).left);
   }
 
@@ -148,20 +162,25 @@ export class FilesDriver implements Driver<Uint8Array> {
   }
 
   async readMany(keys: readonly string[]): Promise<(Entry<Uint8Array> | undefined)[]> {
+    const entries = new Array<Entry<Uint8Array> | undefined>(keys.length);
+    if (this.#parts.bulkReads === 'concurrent') {
+      const read = async (key: string, index: number) => void (entries[index] = await this.read(key));
+      await eachOf(keys, read, READS_AT_ONCE);
+      return entries;
+    }
     const slice = new Slice();
-    const entries: (Entry<Uint8Array> | undefined)[] = [];
-    for (const key of keys) {
+    for (const [index, key] of keys.entries()) {
       if (slice.over) await slice.pause();
       const place = this.#layout.place(key);
       const entry = this.#checkKey(place, key, this.#reader.readNow(place.path));
-      if (entry === undefined || !this.#isExpired(entry)) {
-        entries.push(entry);
-      } else {
-        await this.#dropExpired(key, place);
-        entries.push(undefined);
-      }
+      if (entry === undefined || !this.#isExpired(entry)) entries[index] = entry;
+      else await this.#dropExpired(key, place);
     }
     return entries;
+  }
+
+  count(prefix: string): Promise<number> {
+    return this.#listing.count(prefix);
   }
 
   touch(key: string, expiresAt: number | undefined): Promise<boolean> {
@@ -269,7 +288,9 @@ export class FilesDriver implements Driver<Uint8Array> {
 
   #store(place: Place, key: string, value: Uint8Array, expiresAt: number | undefined): Promise<void> {
     const bytes = toFile(value, expiresAt, place.hashed ? key : undefined);
-    return this.#writer.write(place, key, bytes, expiresAt !== undefined && this.#layout.markers);
+    const marked = expiresAt !== undefined && this.#layout.markers;
+    const name = place.path.slice(place.folder.length + 1);
+    return this.#replacements.during(place.folder, name, () => this.#writer.write(place, key, bytes, marked));
   }
 
   async #load(place: Place, key: string): Promise<FileEntry | undefined> {

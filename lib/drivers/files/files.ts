@@ -6,7 +6,7 @@ import { type Clock, type Duration, toMilliseconds } from '../../backend/duratio
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError, KeepsakeError } from '../../errors.js';
 import { show } from '../../show.js';
-import { FilesDriver } from './driver.js';
+import { type BulkReads, FilesDriver } from './driver.js';
 import { failure } from './failures.js';
 import { Locks } from './locks.js';
 import { EncodedLayout } from './names.js';
@@ -43,16 +43,23 @@ export interface FilesOptions extends BackendOptions {
   readonly temporary?: string | undefined;
   /** How often to remove what has expired; never by default: whoever reads an expired entry removes it, and so does `deleteExpired`. */
   readonly sweepEvery?: Duration | null | undefined;
+  /**
+   * How `entries`, `values`, `getMany` and the listings of models read many files. `'slices'`, the default: one after the other on the main
+   * thread, in slices of a few milliseconds, which is the fastest where the files are in memory or on a quick disk. `'concurrent'`: 64 at a time, beside the
+   * main thread: for a disk that is slow to answer, such as a network file system, or files that were not read for long.
+   */
+  readonly bulkReads?: BulkReads | undefined;
   /** The time; `Date.now` by default. */
   readonly clock?: Clock | undefined;
 }
 
 const OPTIONS = [
   ...BACKEND_OPTIONS,
-  ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'clock'],
+  ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'bulkReads', 'clock'],
 ];
 const LAYOUTS = ['encoded', 'tree'];
 const DURABILITIES = ['file', 'none'];
+const BULK_READS = ['slices', 'concurrent'];
 const EXTENSION = /^(?:\.[a-z0-9_-]+)+$/;
 const LONGEST_EXTENSION = 32;
 
@@ -73,8 +80,10 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
   checkOptions(options, OPTIONS, 'files');
   const root = toPath(folder, 'folder');
   const { layout = 'encoded', durability = 'file', shared = false, clock = Date.now, sweepEvery = null } = options;
+  const { bulkReads = 'slices' } = options;
   oneOf('layout', layout, LAYOUTS);
   oneOf('durability', durability, DURABILITIES);
+  oneOf('bulkReads', bulkReads, BULK_READS);
   if (typeof shared !== 'boolean') {
     throw new InvalidArgumentError(`files: shared must be true or false; got ${show(shared)}`);
   }
@@ -93,6 +102,7 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
     temporary,
     locks: shared ? new Locks(`${control}${sep}locks`, { timeout }) : undefined,
     sweepEvery: sweepEvery === null ? undefined : toMilliseconds(sweepEvery, 'sweepEvery'),
+    bulkReads,
     prepare: () => {
       if (temporary !== undefined) checkTemporary(root, temporary);
     },
