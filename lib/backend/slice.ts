@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** How long the event loop may be held up at a time, in milliseconds. */
-const LENGTH = 6;
+const LENGTH = 2;
 
 /**
  * Says when work that holds up the event loop has to pause. What a consumer does with a batch counts too: so pause before handing one on,

@@ -164,7 +164,9 @@ export class FilesDriver implements Driver<Uint8Array> {
   async readMany(keys: readonly string[]): Promise<(Entry<Uint8Array> | undefined)[]> {
     const entries = new Array<Entry<Uint8Array> | undefined>(keys.length);
     if (this.#parts.bulkReads === 'concurrent') {
-      const read = async (key: string, index: number) => void (entries[index] = await this.read(key));
+      const read = async (key: string, index: number) => {
+        entries[index] = await this.read(key);
+      };
       await eachOf(keys, read, READS_AT_ONCE);
       return entries;
     }
