@@ -42,13 +42,13 @@ describe('files, bulk reads', () => {
   for (const bulkReads of BULK_READS) {
     describe(`'${bulkReads}'`, () => {
       it('give every entry once, with its value', async () => {
-        const backend = await filled(2500, { bulkReads });
+        const backend = await filled(1500, { bulkReads });
         const entries = await all(backend.entries());
-        expect(entries).to.have.length(2500);
+        expect(entries).to.have.length(1500);
         expect(new Map(entries.map(([key, value]) => [key, Buffer.from(value).toString()]))).to.deep.equal(
-          new Map(Array.from({ length: 2500 }, (_, index) => [`user:${index}`, `value ${index}`])),
+          new Map(Array.from({ length: 1500 }, (_, index) => [`user:${index}`, `value ${index}`])),
         );
-        expect(await all(backend.values())).to.have.length(2500);
+        expect(await all(backend.values())).to.have.length(1500);
       });
 
       it('answer getMany in the order asked, with repeats and gaps', async () => {

@@ -170,10 +170,12 @@ describe('files, listings', () => {
       // The disk in memory does.
       if (process.platform !== 'linux' || statfsSync('/dev/shm').type !== TMPFS) return this.skip();
       const memory = folders.own(mkdtempSync('/dev/shm/keepsake-'));
-      makeFiles(memory, 3000);
+      makeFiles(memory, 8000);
       const listed = folders.open(memory);
-      const found = await keysWhile(listed, () => listed.setMany(keysUpTo(3000).map((key) => [key, 'new'])));
-      expect(found).to.deep.equal(keysUpTo(3000));
+      const found = await keysWhile(listed, (done) =>
+        listed.setMany(Array.from({ length: 500 }, (_, index) => [`user:${(index * 16 + done) % 8000}`, 'new'])),
+      );
+      expect(found).to.deep.equal(keysUpTo(8000));
     });
 
     it('give no key twice that is deleted and made anew', async () => {
