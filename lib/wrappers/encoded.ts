@@ -83,7 +83,10 @@ class EncodedDriver<T, S> implements Driver<T> {
   }
 
   async *stream(request: Omit<ScanRequest, 'cursor'>): AsyncGenerator<readonly ListedEntry<T>[]> {
-    for await (const batch of operations.stream(this.#inner, request)) yield await this.#decodeListed(batch);
+    for await (const batch of operations.stream(this.#inner, request)) {
+      // Without values, there is nothing to decode.
+      yield request.values ? await this.#decodeListed(batch) : (batch as readonly ListedEntry<never>[]);
+    }
   }
 
   async readMany(keys: readonly string[]): Promise<(Entry<T> | undefined)[]> {
