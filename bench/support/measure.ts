@@ -43,6 +43,11 @@ export class Measurement {
   speedOver(other: Measurement): number {
     return median(this.times.map((time, round) => (other.times[round] as number) / time));
   }
+
+  /** How many times as long as another takes: the median as above. */
+  timeTo(other: Measurement): number {
+    return median(this.times.map((time, round) => time / (other.times[round] as number)));
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ export const PARTS: readonly string[] = [
   'files',
   'journal',
   'startup',
+  'listing',
   'codecs',
   'wrappers',
 ];

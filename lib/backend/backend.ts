@@ -24,6 +24,7 @@ import {
 } from './checks.js';
 import type { Awaitable, Condition, Counter, Driver, Entry, ListedEntry } from './driver.js';
 import { type Duration, toMilliseconds } from './duration.js';
+import { flatten } from './flatten.js';
 import { Lifecycle } from './lifecycle.js';
 import { NamespaceDriver } from './namespace.js';
 import * as operations from './operations.js';
@@ -41,6 +42,7 @@ import type {
   SetOptions,
   SignalOption,
 } from './options.js';
+import { mapInSlices } from './slice.js';
 
 /** How a backend stands on others: for the authors of wrappers. */
 export interface Composition {
@@ -277,7 +279,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     const entries = await this.#run('getMany', undefined, options, () =>
       wanted.length === 0 ? [] : operations.readMany(this.#driver, wanted),
     );
-    return entries.map((entry) => entry && this.#own(entry.value));
+    return mapInSlices(entries, (entry) => entry && this.#own(entry.value));
   }
 
   /**
@@ -316,23 +318,13 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
    * The keys, streamed. A key that is there throughout is yielded once; in the order of UTF-8 bytes where `capabilities.ordered`.
    * @throws UnsupportedError where keys cannot be listed, and for `after` where they are not ordered
    */
-  async *keys(options: ListOptions = {}): AsyncGenerator<string, void, undefined> {
-    for await (const batch of this.#list('keys', options, false)) {
-      for (const { key } of batch) {
-        yield key;
-        options.signal?.throwIfAborted();
-      }
-    }
+  keys(options: ListOptions = {}): AsyncGenerator<string, void, undefined> {
+    return flatten(this.#list('keys', options, false), ({ key }) => key, options.signal);
   }
 
   /** The keys with their values, streamed; see {@link Backend.keys}. */
-  async *entries(options: ListOptions = {}): AsyncGenerator<[string, V], void, undefined> {
-    for await (const batch of this.entryBatches(options)) {
-      for (const entry of batch) {
-        yield entry;
-        options.signal?.throwIfAborted();
-      }
-    }
+  entries(options: ListOptions = {}): AsyncGenerator<[string, V], void, undefined> {
+    return flatten(this.entryBatches(options), (entry) => entry, options.signal);
   }
 
   /** The keys with their values in batches, as the engine gives them: faster than {@link Backend.entries} where there are many. */
@@ -348,8 +340,8 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   }
 
   /** The values, streamed; see {@link Backend.keys}. */
-  async *values(options: ListOptions = {}): AsyncGenerator<V, void, undefined> {
-    for await (const [, value] of this.entries(options)) yield value;
+  values(options: ListOptions = {}): AsyncGenerator<V, void, undefined> {
+    return flatten(this.entryBatches(options), ([, value]) => value, options.signal);
   }
 
   /** The entries; the same as `entries()`. */

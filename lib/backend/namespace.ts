@@ -116,6 +116,7 @@ export class NamespaceDriver<V> implements Driver<V> {
   }
 
   #shorten(entries: readonly ListedEntry<V>[]): ListedEntry<V>[] {
-    return entries.map((entry) => ({ ...entry, key: entry.key.slice(this.#prefix.length) }));
+    const { length } = this.#prefix;
+    return entries.map(({ key, value, error }) => ({ key: key.slice(length), value, error }));
   }
 }

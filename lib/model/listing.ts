@@ -1,3 +1,4 @@
+import { flatten } from '../backend/flatten.js';
 import type { Store, Values } from './store.js';
 
 /** What `find` takes: a function that answers whether an object fits, or the values that some fields must have. */
@@ -7,7 +8,7 @@ export type FindQuery<T extends Store> = ((store: T) => boolean) | Readonly<Valu
  * A listing to wait for or to walk through: `await` gives all at once, `for await` one at a time, without holding them all. Nothing is read
  * before.
  */
-export class Listing<Item, All> implements PromiseLike<All>, AsyncIterable<Item> {
+export class Listing<Item extends object, All> implements PromiseLike<All>, AsyncIterable<Item> {
   readonly #batches: () => AsyncIterable<Item[]>;
   readonly #gather: (batches: AsyncIterable<Item[]>) => Promise<All>;
 
@@ -16,8 +17,8 @@ export class Listing<Item, All> implements PromiseLike<All>, AsyncIterable<Item>
     this.#gather = gather;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
-    for await (const batch of this.#batches()) yield* batch;
+  [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    return flatten(this.#batches(), (item) => item);
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a listing is there to be awaited

@@ -14,6 +14,7 @@ import type {
 import type { Clock } from '../backend/duration.js';
 import * as operations from '../backend/operations.js';
 import type { BackendOptions } from '../backend/options.js';
+import { Slice } from '../backend/slice.js';
 import { type Codec, chain } from '../codecs/codec.js';
 import { CorruptDataError, DecryptError, EncodeError, isKeepsakeError, type KeepsakeError } from '../errors.js';
 import { show } from '../show.js';
@@ -82,7 +83,10 @@ class EncodedDriver<T, S> implements Driver<T> {
   }
 
   async *stream(request: Omit<ScanRequest, 'cursor'>): AsyncGenerator<readonly ListedEntry<T>[]> {
-    for await (const batch of operations.stream(this.#inner, request)) yield await this.#decodeListed(batch);
+    for await (const batch of operations.stream(this.#inner, request)) {
+      // Without values, there is nothing to decode.
+      yield request.values ? await this.#decodeListed(batch) : (batch as readonly ListedEntry<never>[]);
+    }
   }
 
   async readMany(keys: readonly string[]): Promise<(Entry<T> | undefined)[]> {
@@ -227,10 +231,12 @@ function leftOut(key: string, error: unknown): { readonly key: string; readonly 
   throw error;
 }
 
-/** What `work` gives for each item, one after another, so that a page of large values is not worked on all at once. */
+/** What `work` gives for each item, one after another, so that a page of large values is not worked on all at once; with pauses. */
 async function eachInTurn<A, B>(items: readonly A[], work: (item: A, index: number) => Awaitable<B>): Promise<B[]> {
   const made = new Array<B>(items.length);
+  const slice = new Slice();
   for (let index = 0; index < items.length; index++) {
+    if (slice.over) await slice.pause();
     const working = work(items[index] as A, index);
     made[index] = working instanceof Promise ? await working : working;
   }

@@ -4,6 +4,7 @@ import { type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
 import { addToCounter, eachOf } from '../../backend/operations.js';
+import { Slice } from '../../backend/slice.js';
 import { Sweeper } from '../../backend/sweeper.js';
 import { KeepsakeError, StorageError, UnsupportedError } from '../../errors.js';
 import { codeOf, failure } from './failures.js';
@@ -14,9 +15,16 @@ import { Listing, wrongKey } from './listing.js';
 import type { Locks } from './locks.js';
 import { Queue } from './queue.js';
 import { type FileEntry, Reader } from './reader.js';
+import type { Replacements } from './replacements.js';
 import type { Temporaries } from './temporaries.js';
-import { Slice, walk } from './walk.js';
+import { walk } from './walk.js';
 import { MARKER, move, Writer } from './writer.js';
+
+/**
+ * How many files are read for listings and `getMany`: `'slices'`: one after the other, on the main thread, in slices of a few milliseconds;
+ * `'concurrent'`: 64 at a time, beside the main thread.
+ */
+export type BulkReads = 'slices' | 'concurrent';
 
 /** What the driver is made of; checked. */
 export interface FilesParts {
@@ -29,6 +37,7 @@ export interface FilesParts {
   /** Where a journal lies, if there is one. */
   readonly journalPlace: JournalPlace;
   readonly temporaries: Temporaries;
+  readonly replacements: Replacements;
   readonly readOnly: boolean;
   readonly clock: Clock;
   /** The folder of temporary files; beside each file if absent. */
@@ -36,10 +45,13 @@ export interface FilesParts {
   /** The locks that keep processes apart; absent where there is one process. */
   readonly locks: Locks | undefined;
   readonly sweepEvery: number | undefined;
+  readonly bulkReads: BulkReads;
   /** Checks what can be checked only on the disk. */
   prepare(): void;
 }
 
+/** How many files are read at a time where reads are concurrent. */
+const READS_AT_ONCE = 64;
 /** How many keys are removed at a time. */
 const BATCH = 1000;
 const REMOVED_AT_ONCE = 64;
@@ -63,7 +75,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   #closed = false;
 
   constructor(parts: FilesParts) {
-    const { name, layout, synced, clock, temporary, locks, sweepEvery, journal, readOnly } = parts;
+    const { name, layout, synced, clock, temporary, locks, sweepEvery, journal, readOnly, bulkReads } = parts;
     const level = readOnly ? 'none' : locks === undefined ? 'process' : 'storage';
     this.capabilities = capabilities({
       values: 'bytes',
@@ -85,8 +97,11 @@ export class FilesDriver implements Driver<Uint8Array> {
     this.#reader = new Reader(layout.keysClash);
     this.#journal = journal;
     this.#temporaries = parts.temporaries;
-    this.#writer = new Writer(layout, synced, this.#temporaries, temporary);
-    this.#listing = new Listing(layout, this.#reader, clock);
+    const { temporaries, replacements } = parts;
+    this.#writer = new Writer({ layout, synced, temporaries, temporary, replacements });
+    const atOnce = bulkReads === 'concurrent' ? READS_AT_ONCE : 1;
+    const pending = journal && ((key: string) => journal.find(key));
+    this.#listing = new Listing({ layout, reader: this.#reader, clock, replacements, atOnce }, pending);
     this.#sweeper = new Sweeper(sweepEvery, async () => (await this.#sweep()).left);
   }
 
@@ -187,30 +202,43 @@ export class FilesDriver implements Driver<Uint8Array> {
     return this.#listing.page(request);
   }
 
-  async *stream(
+  stream(request: Omit<ScanRequest, 'cursor'>): AsyncIterable<readonly ListedEntry<Uint8Array>[]> {
+    return this.#journal === undefined ? this.#listing.stream(request) : this.#streamAfter(this.#journal, request);
+  }
+
+  async *#streamAfter(
+    journal: Journaled,
     request: Omit<ScanRequest, 'cursor'>,
   ): AsyncGenerator<readonly ListedEntry<Uint8Array>[], void, undefined> {
-    await this.#journal?.follow();
+    await journal.follow();
     yield* this.#listing.stream(request);
   }
 
   async readMany(keys: readonly string[]): Promise<(Entry<Uint8Array> | undefined)[]> {
+    const entries = new Array<Entry<Uint8Array> | undefined>(keys.length);
+    if (this.#parts.bulkReads === 'concurrent') {
+      const read = async (key: string, index: number) => {
+        entries[index] = await this.read(key);
+      };
+      await eachOf(keys, read, READS_AT_ONCE);
+      return entries;
+    }
     const slice = new Slice();
-    const entries: (Entry<Uint8Array> | undefined)[] = [];
-    for (const key of keys) {
+    for (const [index, key] of keys.entries()) {
       if (slice.over) await slice.pause();
       const place = this.#layout.place(key);
       const pending = this.#journal?.find(key);
       const entry =
         pending === undefined ? this.#checkKey(place, key, this.#reader.readNow(place.path)) : (pending ?? undefined);
-      if (entry === undefined || !this.#isExpired(entry)) {
-        entries.push(entry);
-      } else {
-        await this.#dropExpired(key, place);
-        entries.push(undefined);
-      }
+      if (entry === undefined || !this.#isExpired(entry)) entries[index] = entry;
+      else await this.#dropExpired(key, place);
     }
     return entries;
+  }
+
+  async count(prefix: string): Promise<number> {
+    await this.#journal?.follow();
+    return this.#listing.count(prefix);
   }
 
   touch(key: string, expiresAt: number | undefined): Promise<boolean> {

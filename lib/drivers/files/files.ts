@@ -6,11 +6,12 @@ import { type Clock, type Duration, toMilliseconds } from '../../backend/duratio
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError, KeepsakeError, OutOfRangeError } from '../../errors.js';
 import { show } from '../../show.js';
-import { FilesDriver } from './driver.js';
+import { type BulkReads, FilesDriver } from './driver.js';
 import { failure } from './failures.js';
 import { Journaled, type JournalOptions } from './journal/journaled.js';
 import { Locks } from './locks.js';
 import { EncodedLayout } from './names.js';
+import { Replacements } from './replacements.js';
 import { Temporaries } from './temporaries.js';
 import { TreeLayout } from './tree.js';
 import type { Durability } from './writer.js';
@@ -58,6 +59,12 @@ export interface FilesOptions extends BackendOptions {
   readonly temporary?: string | undefined;
   /** How often to remove what has expired; never by default: whoever reads an expired entry removes it, and so does `deleteExpired`. */
   readonly sweepEvery?: Duration | null | undefined;
+  /**
+   * How `entries`, `values`, `getMany` and the listings of models read many files. `'slices'`, the default: one after the other on the main
+   * thread, in slices of a few milliseconds, which is the fastest where the files are in memory or on a quick disk. `'concurrent'`: 64 at a time, beside the
+   * main thread: for a disk that is slow to answer, such as a network file system, or files that were not read for long.
+   */
+  readonly bulkReads?: BulkReads | undefined;
   /** The time; `Date.now` by default. */
   readonly clock?: Clock | undefined;
 }
@@ -65,11 +72,12 @@ export interface FilesOptions extends BackendOptions {
 const OPTIONS = [
   ...BACKEND_OPTIONS,
   ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'clock', 'readOnly'],
-  ...['visibleWithin', 'checkpointEvery', 'segmentSize'],
+  ...['bulkReads', 'visibleWithin', 'checkpointEvery', 'segmentSize'],
 ];
 const LAYOUTS = ['encoded', 'tree'];
 const DURABILITIES = ['file', 'journal', 'none'];
 const JOURNAL_OPTIONS = ['visibleWithin', 'checkpointEvery', 'segmentSize'] as const;
+const BULK_READS = ['slices', 'concurrent'];
 const EXTENSION = /^(?:\.[a-z0-9_-]+)+$/;
 const LONGEST_EXTENSION = 32;
 
@@ -90,8 +98,10 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
   checkOptions(options, OPTIONS, 'files');
   const root = toPath(folder, 'folder');
   const { layout = 'encoded', durability = 'file', shared = false, clock = Date.now, sweepEvery = null } = options;
+  const { bulkReads = 'slices' } = options;
   oneOf('layout', layout, LAYOUTS);
   oneOf('durability', durability, DURABILITIES);
+  oneOf('bulkReads', bulkReads, BULK_READS);
   const { readOnly = false } = options;
   for (const [option, value] of Object.entries({ shared, readOnly })) {
     if (typeof value !== 'boolean') {
@@ -107,7 +117,8 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
   const control = temporary ?? `${root}${sep}.keepsake`;
   const temporaries = new Temporaries();
   const filesLayout = layout === 'tree' ? new TreeLayout(root, extension) : new EncodedLayout(root, extension);
-  const journalPlace = { layout: filesLayout, temporaries, control, lockTimeout };
+  const replacements = new Replacements();
+  const journalPlace = { layout: filesLayout, temporaries, replacements, control, lockTimeout };
   const journal = toJournal(options, layout, durability);
   const driver = new FilesDriver({
     name: `files in ${folder}`,
@@ -116,11 +127,13 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
     journal: journal && !readOnly ? new Journaled(journalPlace, journal) : undefined,
     journalPlace,
     temporaries,
+    replacements,
     readOnly,
     clock,
     temporary,
     locks: shared && !readOnly ? new Locks(`${control}${sep}locks`, { timeout: lockTimeout }) : undefined,
     sweepEvery: sweepEvery === null || readOnly ? undefined : toMilliseconds(sweepEvery, 'sweepEvery'),
+    bulkReads,
     prepare: () => {
       if (temporary !== undefined) checkTemporary(root, temporary);
     },

@@ -33,6 +33,8 @@ export interface Layout {
   place(key: string): Place;
   /** The key that a file's name stands for; `undefined` for a file that is none of ours. */
   keyOf(folder: Folder, name: string): string | typeof HASHED | undefined;
+  /** Whether {@link Layout.keyOf} gives a key, or `HASHED`: quicker than to make it. */
+  holdsKey(folder: Folder, name: string): boolean | typeof HASHED;
   /** The folder that a folder's name stands for; `undefined` for one that is none of ours. */
   folderOf(parent: Folder, name: string): Folder | undefined;
   /** The deepest folder that holds all keys with that prefix; `undefined` where no key can have it. */

@@ -1,57 +1,148 @@
-import { type Dirent, lstatSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { sep } from 'node:path';
 import type { ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
-import { compareKeys } from '../../backend/order.js';
+import { Slice } from '../../backend/slice.js';
 import { CorruptDataError, type KeepsakeError } from '../../errors.js';
 import { type Folder, HASHED, type Layout } from './layout.js';
-import type { Reader } from './reader.js';
-import { openFolder, Slice, subFolder, walk } from './walk.js';
+import { readPage } from './pages.js';
+import type { FileEntry, Reader } from './reader.js';
+import type { Replacements } from './replacements.js';
+import { type Batch, type Found, walkBatches } from './walk.js';
 import { MARKER } from './writer.js';
 
 type Listed = ListedEntry<Uint8Array>;
+
+/** A file that is listed: its key, or `HASHED` where the file itself says which it is. */
+interface Target {
+  readonly key: string | typeof HASHED;
+  readonly path: string;
+  /** Stands for the key in messages, where that cannot be known. */
+  readonly shown: string;
+}
+
+/** Some of what is in a folder. */
+interface ListedBatch extends Batch {
+  /** Whether its entries may have deadlines. */
+  readonly deadlines: boolean;
+  /** The prefix, if not all keys in the folder start with it. */
+  readonly within: string;
+}
+
+/** What stands for files. `undefined`: nothing does, read the file; `null`: the entry was removed. */
+export type Pending = (key: string) => FileEntry | null | undefined;
+
+/** What a listing is made of. */
+export interface ListingParts {
+  readonly layout: Layout;
+  readonly reader: Reader;
+  readonly clock: Clock;
+  readonly replacements: Replacements;
+  /** How many files are read at a time; 1 for reading in time slices, on the main thread. */
+  readonly atOnce: number;
+}
 
 /** Lists the entries of a folder and the folders below. */
 export class Listing {
   readonly #layout: Layout;
   readonly #reader: Reader;
   readonly #clock: Clock;
+  readonly #replacements: Replacements;
+  readonly #atOnce: number;
+  readonly #pending: Pending | undefined;
 
-  constructor(layout: Layout, reader: Reader, clock: Clock) {
+  /** @param pending what stands for files that are not written yet */
+  constructor({ layout, reader, clock, replacements, atOnce }: ListingParts, pending?: Pending) {
     this.#layout = layout;
     this.#reader = reader;
     this.#clock = clock;
+    this.#replacements = replacements;
+    this.#atOnce = atOnce;
+    this.#pending = pending;
   }
 
   /** All entries, in one pass over the folders, in no order. */
-  async *stream({ prefix, limit, values }: Omit<ScanRequest, 'cursor'>): AsyncGenerator<Listed[], void, undefined> {
+  stream(request: Omit<ScanRequest, 'cursor'>): AsyncGenerator<Listed[], void, undefined> {
+    return request.values && this.#atOnce > 1 ? this.#readAtOnce(request) : this.#readInSlices(request);
+  }
+
+  async *#readInSlices({ prefix, limit, values }: Omit<ScanRequest, 'cursor'>): AsyncGenerator<Listed[]> {
     const slice = new Slice();
     let batch: Listed[] = [];
-    let headers = false;
-    for (const { folder, dirent } of walk(this.#layout, prefix)) {
-      if (dirent === undefined) headers = this.holdsDeadlines(folder);
-      else {
-        const entry = this.#entry(folder, dirent, prefix, values, headers);
+    for (const { folder, found, deadlines, within } of this.#batches(prefix)) {
+      const reads = values || deadlines;
+      for (const one of found) {
+        const entry = values
+          ? this.#valueOf(folder, one.name, within)
+          : this.#listedKey(folder, one, within, deadlines);
         if (entry !== undefined) batch.push(entry);
-      }
-      const over = slice.over;
-      if (batch.length >= limit || (over && batch.length > 0)) {
-        yield batch;
+        if (batch.length < limit && !(reads && slice.over)) continue;
+        if (slice.over) await slice.pause();
+        if (batch.length > 0) yield batch;
         batch = [];
       }
-      if (over) await slice.pause();
+      if (slice.over) await slice.pause();
     }
     if (batch.length > 0) yield batch;
   }
 
-  /** One page, in the order of the keys; the cursor is the last key, so that nothing has to be remembered between pages. */
-  async page({ prefix, limit, cursor, values }: ScanRequest): Promise<Page<Uint8Array>> {
+  /** Reads a bounded number of files at a time; the entries come in the order of the folder all the same. */
+  async *#readAtOnce({ prefix, limit }: Omit<ScanRequest, 'cursor'>): AsyncGenerator<Listed[]> {
     const slice = new Slice();
-    const entries: Listed[] = [];
-    const start = this.#layout.start(prefix);
-    const end =
-      start === undefined ? undefined : await this.#pageOf(start, { prefix, limit, cursor, values }, entries, slice);
-    return { entries, cursor: end };
+    const reading: Promise<Listed | undefined>[] = [];
+    let batch: Listed[] = [];
+    try {
+      for (const { folder, found, within } of this.#batches(prefix)) {
+        for (const { name } of found) {
+          const target = this.#target(folder, name, within);
+          if (target === undefined) continue;
+          reading.push(this.#read(target, within));
+          if (reading.length < this.#atOnce) continue;
+          const entry = await reading.shift();
+          if (entry !== undefined) batch.push(entry);
+          const over = slice.over;
+          if (over) await slice.pause();
+          if (batch.length < limit && !(over && batch.length > 0)) continue;
+          yield batch;
+          batch = [];
+        }
+        if (slice.over) await slice.pause();
+      }
+      for (const entry of await Promise.all(reading)) if (entry !== undefined) batch.push(entry);
+      if (batch.length > 0) yield batch;
+    } finally {
+      // Who goes on is to find nothing open.
+      await Promise.all(reading);
+    }
+  }
+
+  /** How many entries there are. Only where a file must be looked into is anything made of its name. */
+  async count(prefix: string): Promise<number> {
+    const slice = new Slice();
+    let counted = 0;
+    for (const { folder, found, deadlines, within } of this.#batches(prefix)) {
+      const byName = !deadlines && this.#pending === undefined && within === '';
+      for (const one of found) {
+        const there = byName
+          ? this.#countsByName(folder, one)
+          : this.#listedKey(folder, one, within, deadlines) !== undefined;
+        if (there) counted++;
+        if (deadlines && slice.over) await slice.pause();
+      }
+      if (slice.over) await slice.pause();
+    }
+    return counted;
+  }
+
+  /** One page, in the order of the keys; the cursor is the last key, so that nothing has to be remembered between pages. */
+  page(request: ScanRequest): Promise<Page<Uint8Array>> {
+    const { prefix, values } = request;
+    return readPage(this.#layout, this.#replacements, request, {
+      keyOf: (folder, name) => this.#keyOrNone(folder, name),
+      holdsDeadlines: (folder) => this.holdsDeadlines(folder),
+      entryOf: (folder, found, deadlines) =>
+        values ? this.#valueOf(folder, found.name, prefix) : this.#listedKey(folder, found, prefix, deadlines),
+    });
   }
 
   /** Whether the entries of a folder may have deadlines, so that their headers must be read. */
@@ -64,136 +155,124 @@ export class Listing {
    * The key of a file, its own if the name is a hash; `undefined` for what is none of ours.
    * @throws KeepsakeError for a hashed name whose file cannot be read
    */
-  keyOf(folder: Folder, dirent: Dirent): string | undefined {
-    const key = this.#layout.keyOf(folder, dirent.name);
+  keyOf(folder: Folder, { name }: { readonly name: string }): string | undefined {
+    const key = this.#layout.keyOf(folder, name);
     if (key !== HASHED) return key;
-    const path = folder.path + sep + dirent.name;
-    const header = this.#reader.readHeaderNow(path);
-    if (header?.key === undefined) return undefined;
-    return this.#layout.place(header.key).path === path ? header.key : undefined;
+    const path = folder.path + sep + name;
+    return this.#checkHashed(path, this.#reader.readHeaderNow(path)?.key);
   }
 
-  #entry(folder: Folder, dirent: Dirent, prefix: string, values: boolean, headers: boolean): Listed | undefined {
-    let key: string | undefined;
+  *#batches(prefix: string): Generator<ListedBatch, void, undefined> {
+    let last: Folder | undefined;
+    let deadlines = false;
+    for (const { folder, found } of walkBatches(this.#layout, prefix, this.#replacements)) {
+      if (folder !== last) deadlines = this.holdsDeadlines(folder);
+      last = folder;
+      yield { folder, found, deadlines, within: folder.prefix.startsWith(prefix) ? '' : prefix };
+    }
+  }
+
+  #countsByName(folder: Folder, found: Found): boolean {
+    const holds = this.#layout.holdsKey(folder, found.name);
+    if (holds === HASHED && this.#keyOrNone(folder, found.name) === undefined) return false;
+    return holds !== false && found.isFile();
+  }
+
+  /** An entry without its value; `undefined` also for what cannot be read. */
+  #listedKey(folder: Folder, found: Found, prefix: string, deadlines: boolean): Listed | undefined {
     try {
-      key = this.keyOf(folder, dirent);
-      if (key === undefined || !key.startsWith(prefix)) return undefined;
-      return this.#read(key, folder.path + sep + dirent.name, dirent, values, headers);
-    } catch (error) {
-      if (!values) return undefined;
-      // The key of a hashed name cannot be known: the name stands for it in messages.
-      return { key: key ?? folder.prefix + dirent.name, error: error as KeepsakeError };
+      const key = this.keyOf(folder, found);
+      if (key === undefined || !starts(key, prefix)) return undefined;
+      const pending = this.#pending?.(key);
+      if (pending !== undefined) return pending === null || this.#isPast(pending.expiresAt) ? undefined : { key };
+      if (!found.isFile()) return undefined;
+      return deadlines && this.#isExpired(folder.path + sep + found.name) ? undefined : { key };
+    } catch {
+      return undefined;
     }
-  }
-
-  #read(key: string, path: string, dirent: Dirent, values: boolean, headers: boolean): Listed | undefined {
-    if (!values) {
-      if (!dirent.isFile()) return undefined;
-      return headers && this.isExpired(path) ? undefined : { key };
-    }
-    const entry = this.#reader.readNow(path);
-    if (entry === undefined || (entry.expiresAt !== undefined && this.#clock() >= entry.expiresAt)) return undefined;
-    if (entry.key !== undefined && entry.key !== key) throw wrongKey(path, key, entry.key);
-    return { key, value: entry.value };
   }
 
   /** Whether the entry of a file has expired; not, if its header cannot be read. */
-  isExpired(path: string): boolean {
+  #isExpired(path: string): boolean {
     try {
       const header = this.#reader.readHeaderNow(path);
-      return header === undefined || (header.expiresAt !== undefined && this.#clock() >= header.expiresAt);
+      return header === undefined || this.#isPast(header.expiresAt);
     } catch (error) {
       if (error instanceof CorruptDataError) return false;
       throw error;
     }
   }
 
-  /** Adds the entries of a folder, until the page is full; answers where it ended then. */
-  async #pageOf(folder: Folder, request: ScanRequest, page: Listed[], slice: Slice): Promise<string | undefined> {
-    const { prefix, limit, cursor, values } = request;
-    const { met, cut } = await this.#inOrder(folder, request, slice);
-    const headers = this.holdsDeadlines(folder);
-    let position: string | undefined;
-    for (const { key, dirent, sub } of met) {
-      if (page.length === limit) return position ?? page[limit - 1]?.key;
-      if (slice.over) await slice.pause();
-      if (sub !== undefined) {
-        if (cursor !== undefined && compareKeys(sub.prefix, cursor) < 0 && !cursor.startsWith(sub.prefix)) continue;
-        const end = await this.#pageOf(sub, request, page, slice);
-        if (end !== undefined) return end;
-        position = page[page.length - 1]?.key ?? position;
-        continue;
-      }
-      const entry = this.#entry(folder, dirent, prefix, values, headers);
-      if (entry !== undefined) page.push({ ...entry, key });
-      position = key;
+  /** An entry with its value, or with why there is none. */
+  #valueOf(folder: Folder, name: string, prefix: string): Listed | undefined {
+    const target = this.#target(folder, name, prefix);
+    if (target === undefined) return undefined;
+    try {
+      const pending = this.#pendingOf(target);
+      const entry = pending === undefined ? this.#reader.readNow(target.path) : pending;
+      return this.#toListed(target, prefix, entry ?? undefined);
+    } catch (error) {
+      return unreadable(target, error);
     }
-    return cut ? position : undefined;
   }
 
-  /** What comes after the cursor in a folder, in order; of the files only as many as a page can take, and whether there are more. */
-  async #inOrder(
-    folder: Folder,
-    { prefix, limit, cursor }: ScanRequest,
-    slice: Slice,
-  ): Promise<{ met: InOrder[]; cut: boolean }> {
-    const handle = openFolder(this.#layout, folder);
-    let files: InOrder[] = [];
-    const folders: InOrder[] = [];
-    let cut = false;
-    if (handle === undefined) return { met: [], cut };
+  async #read(target: Target, prefix: string): Promise<Listed | undefined> {
     try {
-      const seen = new Set<string>();
-      for (let dirent = handle.readSync(); dirent !== null; dirent = handle.readSync()) {
-        if (slice.over) await slice.pause();
-        if (seen.has(dirent.name)) continue;
-        seen.add(dirent.name);
-        const sub = subFolder(this.#layout, folder, dirent);
-        if (sub !== undefined) {
-          if (sub.prefix.startsWith(prefix) || prefix.startsWith(sub.prefix))
-            folders.push({ key: sub.prefix, dirent, sub });
-          continue;
-        }
-        const key = this.#keyOrNone(folder, dirent);
-        if (key === undefined || !key.startsWith(prefix)) continue;
-        if (cursor !== undefined && compareKeys(key, cursor) <= 0) continue;
-        files.push({ key, dirent, sub: undefined });
-        if (files.length >= 2 * limit + 1000) {
-          files = files.sort(byKey).slice(0, limit + 1);
-          cut = true;
-        }
-      }
-    } finally {
-      handle.closeSync();
+      const pending = this.#pendingOf(target);
+      const entry = pending === undefined ? await this.#reader.read(target.path) : pending;
+      return this.#toListed(target, prefix, entry ?? undefined);
+    } catch (error) {
+      return unreadable(target, error);
     }
-    files.sort(byKey);
-    if (files.length > limit + 1) {
-      files = files.slice(0, limit + 1);
-      cut = true;
-    }
-    const last = files[files.length - 1];
-    const reached = cut && last !== undefined ? folders.filter((one) => compareKeys(one.key, last.key) < 0) : folders;
-    return { met: [...files, ...reached].sort(byKey), cut };
   }
 
-  #keyOrNone(folder: Folder, dirent: Dirent): string | undefined {
+  #target(folder: Folder, name: string, prefix: string): Target | undefined {
+    const key = this.#layout.keyOf(folder, name);
+    if (key === undefined || (key !== HASHED && !starts(key, prefix))) return undefined;
+    return { key, path: folder.path + sep + name, shown: key === HASHED ? folder.prefix + name : key };
+  }
+
+  #pendingOf({ key, path }: Target): FileEntry | null | undefined {
+    if (this.#pending === undefined) return undefined;
+    const known = key === HASHED ? this.#checkHashed(path, this.#reader.readHeaderNow(path)?.key) : key;
+    return known === undefined ? undefined : this.#pending(known);
+  }
+
+  #toListed({ key, path }: Target, prefix: string, entry: FileEntry | undefined): Listed | undefined {
+    if (entry === undefined || this.#isPast(entry.expiresAt)) return undefined;
+    if (key !== HASHED) {
+      if (entry.key !== undefined && entry.key !== key) throw wrongKey(path, key, entry.key);
+      return { key, value: entry.value };
+    }
+    const own = this.#checkHashed(path, entry.key);
+    return own !== undefined && starts(own, prefix) ? { key: own, value: entry.value } : undefined;
+  }
+
+  /** The key that a file with a hashed name says it is of, if it is. */
+  #checkHashed(path: string, key: string | undefined): string | undefined {
+    return key !== undefined && this.#layout.place(key).path === path ? key : undefined;
+  }
+
+  #isPast(expiresAt: number | undefined): boolean {
+    return expiresAt !== undefined && this.#clock() >= expiresAt;
+  }
+
+  #keyOrNone(folder: Folder, name: string): string | undefined {
     try {
-      return this.keyOf(folder, dirent);
+      return this.keyOf(folder, { name });
     } catch {
       return undefined;
     }
   }
 }
 
-/** A file, or a folder of ours, with what puts it in order: its key, or what the keys inside start with. */
-interface InOrder {
-  readonly key: string;
-  readonly dirent: Dirent;
-  readonly sub: Folder | undefined;
+/** Joining a key and looking into it costs more than reading its name, so that is left out where all keys start so. */
+function starts(key: string, prefix: string): boolean {
+  return prefix === '' || key.startsWith(prefix);
 }
 
-function byKey(a: InOrder, b: InOrder): number {
-  return compareKeys(a.key, b.key);
+function unreadable({ shown }: Target, error: unknown): Listed {
+  return { key: shown, error: error as KeepsakeError };
 }
 
 /** A file that says it is another key's: it was moved here by hand. */

@@ -13,7 +13,10 @@ const LONGEST_PATH = 720;
 
 const PLAIN = /^[a-z0-9_-]+$/;
 const PLAIN_LEAF = /^[a-z0-9_.-]+$/;
-const DEVICE = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/;
+const DEVICE_NAME = '(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\\.|$)';
+const DEVICE = new RegExp(`^${DEVICE_NAME}`);
+/** A last segment that is encoded as itself, as nearly all are. */
+const UNCHANGED_LEAF = new RegExp(`^(?!\\.{1,2}$)(?!${DEVICE_NAME})[a-z0-9_.-]+$`);
 const HASH_NAME = /^%h[0-9a-f]{64}$/;
 
 /**
@@ -54,16 +57,13 @@ export class EncodedLayout implements Layout {
   }
 
   keyOf(folder: Folder, name: string): string | typeof HASHED | undefined {
-    if (!name.endsWith(this.#extension) || name.length > LONGEST_NAME) return undefined;
-    if (folder.length + name.length > LONGEST_PATH) return undefined;
-    const stem = name.slice(0, name.length - this.#extension.length);
-    const segment = PLAIN_LEAF.test(stem) ? stem : decode(stem);
-    if (segment === undefined) return HASH_NAME.test(stem) ? HASHED : undefined;
-    if (encodeLeaf(segment) !== stem) return undefined;
-    const key = folder.prefix + segment;
-    // Encoded text is never shorter than its bytes, so short names need no counting.
-    if (key.length * 3 > MAXIMUM_KEY_BYTES && Buffer.byteLength(key) > MAXIMUM_KEY_BYTES) return undefined;
-    return key;
+    const segment = this.#segmentOf(folder, name);
+    return typeof segment === 'string' ? folder.prefix + segment : segment;
+  }
+
+  holdsKey(folder: Folder, name: string): boolean | typeof HASHED {
+    const segment = this.#segmentOf(folder, name);
+    return segment === HASHED ? HASHED : segment !== undefined;
   }
 
   folderOf(parent: Folder, name: string): Folder | undefined {
@@ -91,6 +91,23 @@ export class EncodedLayout implements Layout {
       };
     }
     return folder;
+  }
+
+  /** The last segment of the key that a file's name stands for. */
+  #segmentOf(folder: Folder, name: string): string | typeof HASHED | undefined {
+    if (!name.endsWith(this.#extension) || name.length > LONGEST_NAME) return undefined;
+    if (folder.length + name.length > LONGEST_PATH) return undefined;
+    const stem = name.slice(0, name.length - this.#extension.length);
+    let segment: string | undefined = stem;
+    if (!UNCHANGED_LEAF.test(stem)) {
+      segment = decode(stem);
+      if (segment === undefined) return HASH_NAME.test(stem) ? HASHED : undefined;
+      if (encodeLeaf(segment) !== stem) return undefined;
+    }
+    // Encoded text is never shorter than its bytes, so short names need no counting.
+    const { prefix } = folder;
+    if ((prefix.length + segment.length) * 3 <= MAXIMUM_KEY_BYTES) return segment;
+    return Buffer.byteLength(prefix + segment) > MAXIMUM_KEY_BYTES ? undefined : segment;
   }
 
   /** A folder is used only if a hashed name fits into it, so that what does not fit always has the same place. */

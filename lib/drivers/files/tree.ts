@@ -67,6 +67,10 @@ export class TreeLayout implements Layout {
     return isReachable(folder, name, key) ? key : undefined;
   }
 
+  holdsKey(folder: Folder, name: string): boolean {
+    return this.keyOf(folder, name) !== undefined;
+  }
+
   folderOf(parent: Folder, name: string): Folder | undefined {
     const prefix = `${parent.prefix}${name}/`;
     if (!isReachable(parent, name, prefix)) return undefined;

@@ -25,6 +25,7 @@ import { StorageError } from '../../errors.js';
 import { clash, codeOf, failure } from './failures.js';
 import { Gate } from './gate.js';
 import type { Layout, Place } from './layout.js';
+import type { Replacements } from './replacements.js';
 import type { Temporaries } from './temporaries.js';
 
 /**
@@ -47,22 +48,31 @@ const FOLDER_ATTEMPTS = 5;
 /** What is waited before a rename that Windows refused is tried again; about 5 seconds in all. */
 const RENAME_DELAYS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 800, 1600, 1900];
 
+/** What a writer is made of. */
+export interface WriterParts {
+  readonly layout: Layout;
+  /** Whether the contents are synced before they take their place. */
+  readonly synced: boolean;
+  readonly temporaries: Temporaries;
+  readonly replacements: Replacements;
+  /** Where temporary files lie; beside the file if absent. */
+  readonly temporary?: string | undefined;
+}
+
 /** Replaces files: a temporary file is written whole, then renamed into place. */
 export class Writer {
   readonly #layout: Layout;
   readonly #synced: boolean;
   readonly #temporaries: Temporaries;
+  readonly #replacements: Replacements;
   readonly #temporary: string | undefined;
   readonly #gate = new Gate(IN_FLIGHT);
 
-  /**
-   * @param synced whether the contents are synced before they take their place
-   * @param temporary where temporary files lie; beside the file if absent
-   */
-  constructor(layout: Layout, synced: boolean, temporaries: Temporaries, temporary: string | undefined) {
+  constructor({ layout, synced, temporaries, replacements, temporary }: WriterParts) {
     this.#layout = layout;
     this.#synced = synced;
     this.#temporaries = temporaries;
+    this.#replacements = replacements;
     this.#temporary = temporary;
   }
 
@@ -74,12 +84,15 @@ export class Writer {
    * @throws InvalidKeyError where one name would be both file and folder
    */
   async write(place: Place, key: string, bytes: Uint8Array, expires: boolean, time?: number): Promise<void> {
+    const name = place.path.slice(place.folder.length + 1);
     const entering = this.#gate.enter();
     if (entering !== undefined) await entering;
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await this.#replace(place, key, bytes, expires, time);
+          return await this.#replacements.during(place.folder, name, () =>
+            this.#replace(place, key, bytes, expires, time),
+          );
         } catch (error) {
           if (codeOf(error) !== 'ENOENT' || attempt === FOLDER_ATTEMPTS) throw error;
           this.#makeFolder(place.folder, key);

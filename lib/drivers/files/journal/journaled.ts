@@ -6,6 +6,7 @@ import type { Layout } from '../layout.js';
 import { Locks } from '../locks.js';
 import { bootOf } from '../owner.js';
 import type { FileEntry } from '../reader.js';
+import type { Replacements } from '../replacements.js';
 import type { Temporaries } from '../temporaries.js';
 import { Writer } from '../writer.js';
 import { Follower } from './follower.js';
@@ -28,6 +29,7 @@ export interface JournalOptions {
 export interface JournalPlace {
   readonly layout: Layout;
   readonly temporaries: Temporaries;
+  readonly replacements: Replacements;
   /** The folder of what is not entries. */
   readonly control: string;
   /** How long the folder is waited for, in milliseconds. */
@@ -60,10 +62,10 @@ export class Journaled {
    * @throws CorruptDataError when what was left is damaged
    */
   async open(): Promise<void> {
-    const { layout, temporaries } = this.#place;
+    const { layout, temporaries, replacements } = this.#place;
     const after = await take(this.#place, this.#locks);
     try {
-      const writer = new Writer(layout, false, temporaries, undefined);
+      const writer = new Writer({ layout, synced: false, temporaries, replacements });
       const follower = new Follower(
         { layout, writer, ...this.#options, mark: (progress) => journal.mark(progress) },
         after,
@@ -158,7 +160,7 @@ export function checkReplayed(place: JournalPlace): void {
 
 /** Locks the folder and replays what was left; answers the sequence of the last change. */
 async function take(place: JournalPlace, locks: Locks): Promise<number> {
-  const { layout, temporaries, control } = place;
+  const { layout, temporaries, replacements, control } = place;
   const folder = folderOf(place);
   await locks.open();
   try {
@@ -170,7 +172,7 @@ async function take(place: JournalPlace, locks: Locks): Promise<number> {
   try {
     const found = findJournal(folder);
     if (found === undefined) return 0;
-    const writer = new Writer(layout, true, temporaries, undefined);
+    const writer = new Writer({ layout, synced: true, temporaries, replacements });
     const displaced = await replay(found, { layout, writer, folder, boot: bootOf() });
     if (displaced.length > 0) {
       const paths = displaced.slice(0, SHOWN).join(', ') + (displaced.length > SHOWN ? ', …' : '');
