@@ -1,10 +1,61 @@
 import { expect } from 'chai';
-import { Machines } from '../../support/disk/machines.js';
+import { CRASHES } from '../../support/disk/crash.js';
+import { Machines, newTotal, type Total } from '../../support/disk/machines.js';
+import { MODES } from '../../support/disk/modes.js';
+import { pointsOf } from '../../support/disk/points.js';
 import { Random } from '../../support/disk/random.js';
 
+/** How many crash points there are, at the least; crashes after a crash are not counted. */
+const POINTS = Number(process.env.KEEPSAKE_CRASH_POINTS ?? 1280);
 const SEED = Number(process.env.KEEPSAKE_CRASH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 /** How much is done before it is interrupted. */
 const STEPS = 48;
+/** How often one piece of work is interrupted in one way. */
+const EACH = 80;
+
+describe('files: a crash at any moment', function () {
+  this.timeout(120_000 + POINTS * 200);
+  const random = new Random(SEED);
+  const each = Math.ceil(POINTS / Object.keys(MODES).length / CRASHES.length);
+  let machines: Machines;
+
+  before(() => {
+    machines = new Machines();
+    console.log(`      KEEPSAKE_CRASH_SEED=${SEED} KEEPSAKE_CRASH_POINTS=${POINTS}`);
+  });
+
+  after(() => machines.end());
+
+  for (const [mode, { promises }] of Object.entries(MODES)) {
+    describe(`with ${mode}`, () => {
+      const total: Total = newTotal();
+
+      before(async () => {
+        for (let left = each; left > 0; left -= EACH) {
+          const work = await machines.record(mode, random.seed(), STEPS);
+          const points = CRASHES.flatMap((crash) => pointsOf(work, crash, Math.min(left, EACH), random));
+          await machines.crash(work, points, total);
+        }
+      });
+
+      it('leaves a folder that opens, and holds what is promised', () => {
+        expect(total.failures.slice(0, 10)).to.deep.equal([]);
+        expect(total.first).to.be.at.least(each * CRASHES.length);
+      });
+
+      const lossy = CRASHES.filter((crash) => promises[crash] !== 'acknowledged');
+      for (const crash of lossy) {
+        const cuts = promises[crash] === 'nothing' || promises[crash] === 'replaced';
+        it(`may lose the newest ${cuts ? 'and cut files ' : ''}where no more is promised: '${crash}'`, function () {
+          // With a few points chance may spare everything.
+          if (each < 50) this.skip();
+          expect(total.lost[crash]).to.be.above(0);
+          if (cuts) expect(total.torn[crash]).to.be.above(0);
+        });
+      }
+    });
+  }
+});
 
 describe('files: the marker of a folder that holds deadlines', () => {
   const random = new Random(SEED);
