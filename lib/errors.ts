@@ -133,6 +133,13 @@ export class LockedError extends KeepsakeError {
   }
 }
 
+/** A folder was opened only to read, and its last writer died before it had written all it had saved. `code` is `'KEEPSAKE_RECOVERY_NEEDED'`. */
+export class RecoveryNeededError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_RECOVERY_NEEDED', message, details);
+  }
+}
+
 /** `increment` met a value that is no integer. `code` is `'KEEPSAKE_NOT_AN_INTEGER'`. */
 export class NotAnIntegerError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {
@@ -265,6 +272,7 @@ for (const [name, errors] of Object.entries({
   GenerationError,
   ConnectionError,
   LockedError,
+  RecoveryNeededError,
   NotAnIntegerError,
   DeclarationError,
   ReservedNameError,

@@ -23,6 +23,7 @@ export type {
   OnCorrupt,
   PageOptions,
   PrefixOptions,
+  SetManyOptions,
   SetOptions,
   SignalOption,
 } from './backend/options.js';
@@ -63,7 +64,7 @@ export { type ClassDecorator, StoredIn } from './model/declare.js';
 export { Field, type FieldDecorator, type FieldOptions, type FieldSpecification, SessionField } from './model/field.js';
 export type { Dropped } from './model/frozen.js';
 export type { FindQuery, Listing } from './model/listing.js';
-export { Manager } from './model/manager.js';
+export { Manager, type SaveAllOptions } from './model/manager.js';
 export type { Migrations } from './model/migrations.js';
 export type { ModelOptions } from './model/model.js';
 export { Ref } from './model/reference.js';

@@ -37,6 +37,7 @@ import type {
   ListOptions,
   PageOptions,
   PrefixOptions,
+  SetManyOptions,
   SetOptions,
   SignalOption,
 } from './options.js';
@@ -281,10 +282,15 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
 
   /**
    * Stores many entries with one deadline. All are checked before the first is written; of a key given twice the last counts. A
-   * failure may leave some of them stored.
+   * failure may leave some of them stored, unless `atomic` is asked for.
+   * @throws UnsupportedError for `atomic` where `capabilities.setMany` is `'none'`
    */
-  async setMany(entries: Iterable<readonly [string, Input<V>]>, options: ExpiryOptions = {}): Promise<void> {
+  async setMany(entries: Iterable<readonly [string, Input<V>]>, options: SetManyOptions = {}): Promise<void> {
     checkIterable(entries, 'setMany', 'entries');
+    if (options.atomic !== undefined && typeof options.atomic !== 'boolean') {
+      throw new InvalidArgumentError(`setMany: atomic must be true or false; got ${show(options.atomic)}`);
+    }
+    if (options.atomic) this.#need('setMany', 'setMany', 'atomic');
     const stored = new Map<string, V>();
     for (const entry of entries) {
       checkPair(entry, 'setMany');
@@ -562,7 +568,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   }
 
   #need(
-    capability: 'conditionalSet' | 'conditionalDelete' | 'update' | 'increment' | 'touch',
+    capability: 'conditionalSet' | 'conditionalDelete' | 'update' | 'increment' | 'touch' | 'setMany',
     operation: string,
     option?: string,
   ): void {

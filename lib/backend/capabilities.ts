@@ -18,6 +18,8 @@ export interface Capabilities {
   readonly increment: Atomicity;
   /** `touch`, and `get` with `renewFor`. */
   readonly touch: Atomicity;
+  /** `setMany` with `atomic`: all or nothing, after a crash as well. */
+  readonly setMany: Atomicity;
   /** What is stored is still there after the process has ended. */
   readonly persistent: boolean;
   /** Keys can be listed, counted and cleared. */
@@ -41,6 +43,7 @@ const nothing: Capabilities = {
   update: 'none',
   increment: 'none',
   touch: 'none',
+  setMany: 'none',
   persistent: false,
   enumerable: false,
   ordered: false,

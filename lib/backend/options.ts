@@ -54,6 +54,12 @@ export interface SetOptions extends ExpiryOptions {
   readonly if?: Condition | undefined;
 }
 
+/** Options of `setMany`. */
+export interface SetManyOptions extends ExpiryOptions {
+  /** Store all or, where that fails or a crash comes between, nothing; needs `capabilities.setMany`. `false` by default. */
+  readonly atomic?: boolean | undefined;
+}
+
 /** Options of `delete`. */
 export interface DeleteOptions extends SignalOption {
   /** Delete only if the entry holds the value of that `version`; `'present'` says what is so anyhow. */

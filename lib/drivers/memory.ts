@@ -77,9 +77,10 @@ const held: Capabilities = capabilities({
   touch: 'process',
   enumerable: true,
 });
+const heldAll: Capabilities = Object.freeze({ ...held, setMany: 'process' });
 
 class MemoryDriver<V> implements Driver<V> {
-  readonly capabilities = held;
+  readonly capabilities: Capabilities;
   readonly name = 'memory';
   readonly clock: Clock;
   readonly #entries: Map<string, Stored<V>> | LRUCache<string, Stored<V>>;
@@ -89,6 +90,8 @@ class MemoryDriver<V> implements Driver<V> {
   constructor(options: MemoryOptions) {
     this.clock = options.clock ?? Date.now;
     this.#entries = options.max === undefined && options.maxBytes === undefined ? new Map() : bounded(options);
+    // What is full would drop some of many.
+    this.capabilities = this.#entries instanceof Map ? heldAll : held;
     const { sweepEvery = SWEEP_EVERY } = options;
     this.#sweeper = new Sweeper(
       sweepEvery === null ? undefined : toMilliseconds(sweepEvery, 'sweepEvery'),
@@ -111,6 +114,10 @@ class MemoryDriver<V> implements Driver<V> {
     const stamp = ++this.#last;
     this.#put(key, new Stored(value, expiresAt, stamp, stored === undefined ? stamp : stored.order));
     return true;
+  }
+
+  writeMany(entries: readonly (readonly [string, V])[], expiresAt: number | undefined): void {
+    for (const [key, value] of entries) this.write(key, value, expiresAt, undefined);
   }
 
   remove(key: string, condition: Condition | undefined): boolean {

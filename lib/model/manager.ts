@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from '../backend/backend.js';
 import type { Awaitable } from '../backend/driver.js';
 import { eachOf } from '../backend/operations.js';
-import { DeclarationError, InvalidArgumentError } from '../errors.js';
+import { DeclarationError, InvalidArgumentError, UnsupportedError } from '../errors.js';
 import { show } from '../show.js';
 import type { Document } from './documents.js';
 import { type FindQuery, Listing, toArray, toMap } from './listing.js';
@@ -10,6 +10,12 @@ import type { Model } from './model.js';
 import { isKey } from './names.js';
 import { ReadOnlyMap } from './read-only-map.js';
 import type { Store, Values } from './store.js';
+
+/** Options of `saveAll`. */
+export interface SaveAllOptions {
+  /** Save all, or, where one cannot be saved or a crash comes between, none; needs `capabilities.setMany`. `false` by default. */
+  readonly atomic?: boolean | undefined;
+}
 
 const SAVES_AT_ONCE = 32;
 
@@ -235,21 +241,44 @@ export class Manager<T extends Store = Store> {
   }
 
   /**
-   * Saves every active object that has changed. All are tried.
+   * Saves every active object that has changed. All are tried. Where the backend stores many as one (`capabilities.setMany`) they are saved in one commit.
    * @throws what the one that failed threw; an AggregateError where several did
+   * @throws UnsupportedError for `atomic` where the backend does not store many as one, or a class has a `save` of its own
    */
-  async saveAll(): Promise<void> {
+  async saveAll(options: SaveAllOptions = {}): Promise<void> {
+    const { atomic = false } = options;
+    if (typeof atomic !== 'boolean') {
+      throw new InvalidArgumentError(`saveAll: atomic must be true or false; got ${show(atomic)}`);
+    }
+    const together = await this.#savesTogether(atomic);
+    const stores = [...this.#model.active.values()];
+    const failures = together ? await this.#model.saveTogether(stores, atomic) : await this.#saveEach(stores);
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) throw new AggregateError(failures, `${failures.length} objects could not be saved`);
+  }
+
+  async #savesTogether(atomic: boolean): Promise<boolean> {
+    const model = this.#model;
+    const own = model.savesInItsOwnWay;
+    if (model.active.size === 0 || (own && !atomic)) return false;
+    const { name, capabilities } = await model.documents();
+    if (!atomic) return capabilities.setMany !== 'none' && capabilities.conditionalSet === 'process';
+    if (own) throw new UnsupportedError(`saveAll: ${model.className} has a save() of its own, so it cannot be atomic`);
+    if (capabilities.setMany !== 'none') return true;
+    throw new UnsupportedError(`saveAll: ${name} does not support atomic; see capabilities.setMany`);
+  }
+
+  async #saveEach(stores: readonly T[]): Promise<unknown[]> {
     const failures: unknown[] = [];
     await eachOf(
-      [...this.#model.active.values()],
+      stores,
       async (store) => {
         // Saving would make active again what was removed meanwhile.
         if (store.active) await store.save().catch((error: unknown) => failures.push(error));
       },
       SAVES_AT_ONCE,
     );
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, `${failures.length} objects could not be saved`);
+    return failures;
   }
 
   /**

@@ -14,8 +14,9 @@ import type { FieldDefinition } from './field.js';
 import type { Manager } from './manager.js';
 import { type Migrations, migrate } from './migrations.js';
 import { toKey } from './names.js';
+import { saveTogether } from './saving-together.js';
 import type { Service } from './service.js';
-import { type Store, stateOf } from './store.js';
+import { Store, stateOf } from './store.js';
 import { checkForm } from './types/checked.js';
 import { FieldType, OwnType, type Purpose } from './types/field-type.js';
 import { within } from './types/misfit.js';
@@ -309,6 +310,16 @@ export class Model<T extends Store = Store> {
     this.fromDict(store, document.data as Record<string, unknown>, false, where);
     stateOf(store).digest = document.digest;
     return store;
+  }
+
+  /** Saves objects in one commit; answers what failed. */
+  saveTogether(stores: readonly T[], atomic: boolean): Promise<unknown[]> {
+    return saveTogether(this as unknown as Model, stores, atomic);
+  }
+
+  /** Whether the class has a `save` that is not keepsake's. */
+  get savesInItsOwnWay(): boolean {
+    return this.storeClass.prototype.save !== Store.prototype.save;
   }
 
   /** Sets an object to what a document says; fields it does not hold get their default. */

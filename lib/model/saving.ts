@@ -170,14 +170,16 @@ export async function remove(model: Model, store: Store): Promise<boolean> {
 
 function ignore(): void {}
 
-function duplicate(model: Model, key: string): DuplicateKeyError {
+/** The error of a first save over what is saved already. */
+export function duplicate(model: Model, key: string): DuplicateKeyError {
   return new DuplicateKeyError(
     `${model.className} ${show(key)} is saved already, and this object was never loaded; load it, or save with { overwrite: true }`,
     { operation: 'save', key },
   );
 }
 
-function conflict(model: Model, key: string, current: Document | undefined): ConflictError {
+/** The error of a save over what somebody else changed. */
+export function conflict(model: Model, key: string, current: Document | undefined): ConflictError {
   const what = current === undefined ? 'was deleted' : 'was changed';
   return new ConflictError(
     `${model.className} ${show(key)} ${what} by somebody else since this object was loaded or saved; load() it and try again`,

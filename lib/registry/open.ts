@@ -26,7 +26,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map([
  * | place | backend |
  * |---|---|
  * | `./data`, `/var/lib/app`, `C:\data` | `files('./data')` |
- * | `file:./data?durability=none&shared=true` | `files`; also `extension`, `layout`, `temporary`, `ttl` |
+ * | `file:./data?durability=none&shared=true` | `files`; also `extension`, `layout`, `temporary`, `ttl`, `readOnly`, `lockTimeout`, `visibleWithin`, `checkpointEvery`, `segmentSize` |
  * | `memory:?max=1000` | `memory`; also `maxBytes`, `ttl` |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
@@ -70,6 +70,11 @@ function openFiles(url: string, query: URLSearchParams, options: OpenOptions): B
     temporary: toText,
     ttl: toText,
     shared: toBoolean,
+    readOnly: toBoolean,
+    lockTimeout: toDuration,
+    visibleWithin: toText,
+    checkpointEvery: toText,
+    segmentSize: toNumber,
   };
   return files(folder, { ...options, ...read(url, query, known) } as FilesOptions) as unknown as Backend<never>;
 }
@@ -96,6 +101,10 @@ function read(
 
 function toText(text: string): string {
   return text;
+}
+
+function toDuration(text: string): number | string {
+  return /^[0-9]+$/.test(text) ? Number(text) : text;
 }
 
 function toNumber(text: string, name: string): number {

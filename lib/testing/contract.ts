@@ -74,7 +74,8 @@ async function keep(
 ): Promise<void> {
   const whole = await options.open();
   try {
-    if (needs.every((need) => claims(whole.capabilities, need))) await body(new Subject(view(whole), options, view));
+    if (needs.every((need) => claims(whole.capabilities, need)))
+      await body(new Subject(view(whole), options, view, whole));
   } finally {
     await whole.close();
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Promises } from './promises.js';
-import { INVALID_ARGUMENT, INVALID_KEY, rejects } from './rejects.js';
+import { INVALID_ARGUMENT, INVALID_KEY, rejects, UNSUPPORTED } from './rejects.js';
 import { all } from './subject.js';
 
 /** `getMany`, `setMany` and `deleteMany`. */
@@ -39,6 +39,25 @@ export function many(promise: Promises): void {
     ]);
     await subject.holds('a', subject.value(3));
     await subject.holds('b', subject.value(2));
+  });
+
+  promise('stores many as one where it says so, and refuses to where not', [], async (subject) => {
+    const { backend } = subject;
+    const entries = ['a', 'b', 'c'].map((key, index) => [key, subject.value(index)] as const);
+    if (subject.capabilities.setMany === 'none') {
+      await rejects(backend.setMany(entries, { atomic: true }), UNSUPPORTED, 'setMany with atomic');
+      await subject.misses('a');
+    } else {
+      const setting = backend.setMany(entries, { atomic: true });
+      const found = await Promise.race([setting.then(() => 'done'), backend.getMany(['a', 'b', 'c'])]);
+      if (found !== 'done') {
+        const met = (found as unknown[]).filter((value) => value !== undefined).length;
+        assert.ok(met === 0 || met === 3, `${met} of 3 were there at once`);
+      }
+      await setting;
+      for (const [key, value] of entries) await subject.holds(key, value);
+    }
+    await rejects(backend.setMany(entries, { atomic: 1 as never }), INVALID_ARGUMENT, 'setMany with atomic: 1');
   });
 
   promise('counts what it removes, once each', [], async (subject) => {

@@ -11,7 +11,7 @@ export function storage(promise: Promises): void {
     await backend.set('forever', subject.value(2));
     await backend.set('gone', subject.value(3));
     await backend.delete('gone');
-    await backend.close();
+    await subject.close();
     await withAnother(subject, async (later) => {
       await later.holds('key', subject.value(1));
       await later.holds('forever', subject.value(2));

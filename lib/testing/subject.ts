@@ -14,13 +14,16 @@ export class Subject {
   readonly backend: Backend<unknown>;
   readonly #options: ContractOptions<unknown>;
   readonly #view: (backend: Backend<unknown>) => Backend<unknown>;
+  readonly #whole: Backend<unknown>;
 
   constructor(
     backend: Backend<unknown>,
     options: ContractOptions<unknown>,
     view: (backend: Backend<unknown>) => Backend<unknown>,
+    whole = backend,
   ) {
     this.backend = backend;
+    this.#whole = whole;
     this.#options = options;
     this.#view = view;
   }
@@ -124,6 +127,12 @@ export class Subject {
   /** The same promises about another backend. */
   on(backend: Backend<unknown>): Subject {
     return new Subject(backend, this.#options, this.#view);
+  }
+
+  /** Closes the backend and, where it is a namespace, what it is one of: an engine may let only one be open. */
+  async close(): Promise<void> {
+    await this.backend.close();
+    await this.#whole.close();
   }
 
   /** A fresh backend beside this one; the caller closes it, which is the whole where the contract is held over a namespace. */

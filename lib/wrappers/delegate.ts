@@ -65,8 +65,10 @@ const DEFAULTS: { readonly [Name in Operation]?: (driver: Driver<never>, ...args
  * `operations`. So a wrapper that changes how one entry is written need not remember that many can be, too.
  */
 export function delegate<V>(inner: Driver<V>, own: Own<V>, changed: readonly Kind[] = []): Driver<V> {
+  const capabilities = own.capabilities ?? inner.capabilities;
   const driver: { [name: string]: unknown } = {
-    capabilities: own.capabilities ?? inner.capabilities,
+    capabilities:
+      own.writeMany === undefined && changed.includes('write') ? without(capabilities, 'setMany') : capabilities,
     name: own.name,
     clock: own.clock ?? inner.clock,
     keyLimit: own.keyLimit ?? inner.keyLimit,
@@ -102,14 +104,14 @@ export function inherited<V>(backend: Backend<V>, options: BackendOptions): Back
 const LEVELS: readonly Atomicity[] = ['none', 'process', 'storage'];
 
 /** The names of the capabilities that are levels. */
-export const LEVELLED = ['conditionalSet', 'conditionalDelete', 'update', 'increment', 'touch'] as const;
+export const LEVELLED = ['conditionalSet', 'conditionalDelete', 'update', 'increment', 'touch', 'setMany'] as const;
 
 /** The lowest of some levels. */
 export function lowest(...levels: readonly Atomicity[]): Atomicity {
   return LEVELS[Math.min(...levels.map((level) => LEVELS.indexOf(level)))] ?? 'none';
 }
 
-/** What all of some drivers can do. `ordered`, `watch` and `history` are not among it, since several have no order, events or past in common. */
+/** What all of some drivers can do. `setMany`, `ordered`, `watch` and `history` are not among it, since several have no commit, order, events or past in common. */
 export function shared(drivers: readonly Pick<Driver, 'capabilities'>[]): Capabilities {
   const all = drivers.map((driver) => driver.capabilities);
   const levels = Object.fromEntries(LEVELLED.map((name) => [name, lowest(...all.map((each) => each[name]))]));
@@ -117,6 +119,7 @@ export function shared(drivers: readonly Pick<Driver, 'capabilities'>[]): Capabi
   return Object.freeze({
     values: all[0]?.values ?? 'bytes',
     ...(levels as Record<(typeof LEVELLED)[number], Atomicity>),
+    setMany: 'none',
     persistent: every('persistent'),
     enumerable: every('enumerable'),
     ordered: false,

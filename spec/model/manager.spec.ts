@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Backend, Field, Manager, Service, Store, StoredIn, types } from 'keepsake';
+import { Backend, Field, Manager, memory, Service, Store, StoredIn, types } from 'keepsake';
 import { BytesDriver, errorOf, refuses } from '../support/models.js';
 
 function declareUser(driver: BytesDriver) {
@@ -329,6 +329,74 @@ describe('managers', () => {
       const error = (await errorOf(() => User.manager.saveAll())) as AggregateError;
       expect([error.name, error.message]).to.deep.equal(['AggregateError', '2 objects could not be saved']);
       expect(error.errors.map(({ key }) => key)).to.deep.equal(['a', 'b']);
+    });
+
+    describe('where many are stored as one', () => {
+      const declare = () => {
+        const backend = memory<unknown>();
+        @StoredIn(new Service({ backend }))
+        class Account extends Store {
+          @Field() name = '';
+          @Field() balance: unknown = 0;
+        }
+        return { Account, backend };
+      };
+
+      it('saves those that can be saved, and tells of the others', async () => {
+        const { Account, backend } = declare();
+        for (const key of ['a', 'b', 'c']) Account.create(key, { name: key });
+        await backend.set('account:c', { name: 'somebody else' });
+        const b = Account.get('b') as InstanceType<typeof Account>;
+        b.balance = Number.NaN;
+        const error = (await errorOf(() => Account.manager.saveAll())) as AggregateError;
+        expect(error.errors.map(({ name }) => name)).to.deep.equal(['EncodeError', 'DuplicateKeyError']);
+        expect(await backend.getMany(['account:a', 'account:b', 'account:c'])).to.deep.equal([
+          { name: 'a', balance: 0 },
+          undefined,
+          { name: 'somebody else' },
+        ]);
+        b.balance = 5;
+        await refuses(() => Account.manager.saveAll(), 'DuplicateKeyError');
+        expect(await backend.get('account:b')).to.deep.equal({ name: 'b', balance: 5 });
+      });
+
+      it('saves all or none where asked', async () => {
+        const { Account, backend } = declare();
+        const [a, b] = [Account.create('a', {}), Account.create('b', {})];
+        await Account.manager.saveAll({ atomic: true });
+        a.balance = -5;
+        b.balance = () => 5;
+        await refuses(() => Account.manager.saveAll({ atomic: true }), 'EncodeError', /Account "b": balance/);
+        expect(await backend.get('account:a')).to.deep.equal({ name: '', balance: 0 });
+        b.balance = 5;
+        await Account.manager.saveAll({ atomic: true });
+        expect(await backend.get('account:a')).to.deep.equal({ name: '', balance: -5 });
+        await refuses(() => Account.manager.saveAll({ atomic: 1 as never }), 'InvalidArgumentError');
+      });
+
+      it('waits for saves under way, and lets later ones wait', async () => {
+        const { Account, backend } = declare();
+        const a = Account.create('a', {});
+        const saves = [a.save(), Account.manager.saveAll()];
+        a.balance = 1;
+        saves.push(a.save());
+        a.balance = 2;
+        saves.push(Account.manager.saveAll(), a.save());
+        await Promise.all(saves);
+        expect(await backend.get('account:a')).to.deep.equal({ name: '', balance: 2 });
+      });
+    });
+
+    it('refuses atomic where many are not stored as one, and where a class saves in its own way', async () => {
+      new User('ann');
+      await refuses(() => User.manager.saveAll({ atomic: true }), 'UnsupportedError', /capabilities\.setMany/);
+      @StoredIn(new Service({ backend: memory() }))
+      class Own extends Store {
+        override async save(): Promise<void> {}
+      }
+      Own.create('a', {});
+      await Own.manager.saveAll();
+      await refuses(() => Own.manager.saveAll({ atomic: true }), 'UnsupportedError', /a save\(\) of its own/);
     });
 
     it('leaves alone what was removed or deleted meanwhile', async () => {

@@ -3,10 +3,12 @@
  * Arguments: folder, durability, the first number to save.
  */
 import { writeSync } from 'node:fs';
-import { files } from 'keepsake';
+import { type FilesOptions, files } from 'keepsake';
+
+type Durability = FilesOptions['durability'];
 
 const [folder = '', durability, first = '0'] = process.argv.slice(2);
-const backend = files(folder, { extension: '.json', durability: durability as 'file' | 'none' });
+const backend = files(folder, { extension: '.json', durability: durability as Durability });
 let number = Number(first);
 
 async function save(lane: number): Promise<void> {

@@ -5,23 +5,31 @@ import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest 
 import type { Clock } from '../../backend/duration.js';
 import { addToCounter, eachOf } from '../../backend/operations.js';
 import { Sweeper } from '../../backend/sweeper.js';
-import { KeepsakeError, StorageError } from '../../errors.js';
+import { KeepsakeError, StorageError, UnsupportedError } from '../../errors.js';
 import { codeOf, failure } from './failures.js';
 import { toFile } from './header.js';
+import { checkReplayed, type Journaled, type JournalPlace, replayLeft } from './journal/journaled.js';
 import type { Layout, Place } from './layout.js';
 import { Listing, wrongKey } from './listing.js';
 import type { Locks } from './locks.js';
 import { Queue } from './queue.js';
 import { type FileEntry, Reader } from './reader.js';
-import { Temporaries } from './temporaries.js';
+import type { Temporaries } from './temporaries.js';
 import { Slice, walk } from './walk.js';
-import { type Durability, MARKER, move, Writer } from './writer.js';
+import { MARKER, move, Writer } from './writer.js';
 
 /** What the driver is made of; checked. */
 export interface FilesParts {
   readonly name: string;
   readonly layout: Layout;
-  readonly durability: Durability;
+  /** Whether contents are synced before they take their place; not needed where there is a journal. */
+  readonly synced: boolean;
+  /** What is written first, where that is chosen. */
+  readonly journal: Journaled | undefined;
+  /** Where a journal lies, if there is one. */
+  readonly journalPlace: JournalPlace;
+  readonly temporaries: Temporaries;
+  readonly readOnly: boolean;
   readonly clock: Clock;
   /** The folder of temporary files; beside each file if absent. */
   readonly temporary: string | undefined;
@@ -34,6 +42,7 @@ export interface FilesParts {
 
 /** How many keys are removed at a time. */
 const BATCH = 1000;
+const REMOVED_AT_ONCE = 64;
 
 /** One file a key, in a folder. */
 export class FilesDriver implements Driver<Uint8Array> {
@@ -44,7 +53,8 @@ export class FilesDriver implements Driver<Uint8Array> {
   readonly #layout: Layout;
   readonly #locks: Locks | undefined;
   readonly #queue = new Queue();
-  readonly #temporaries = new Temporaries();
+  readonly #journal: Journaled | undefined;
+  readonly #temporaries: Temporaries;
   readonly #reader: Reader;
   readonly #writer: Writer;
   readonly #listing: Listing;
@@ -53,8 +63,8 @@ export class FilesDriver implements Driver<Uint8Array> {
   #closed = false;
 
   constructor(parts: FilesParts) {
-    const { name, layout, durability, clock, temporary, locks, sweepEvery } = parts;
-    const level = locks === undefined ? 'process' : 'storage';
+    const { name, layout, synced, clock, temporary, locks, sweepEvery, journal, readOnly } = parts;
+    const level = readOnly ? 'none' : locks === undefined ? 'process' : 'storage';
     this.capabilities = capabilities({
       values: 'bytes',
       conditionalSet: level,
@@ -64,6 +74,8 @@ export class FilesDriver implements Driver<Uint8Array> {
       touch: level,
       persistent: true,
       enumerable: true,
+      writable: !readOnly,
+      setMany: journal === undefined ? 'none' : level,
     });
     this.name = name;
     this.clock = clock;
@@ -71,24 +83,38 @@ export class FilesDriver implements Driver<Uint8Array> {
     this.#layout = layout;
     this.#locks = locks;
     this.#reader = new Reader(layout.keysClash);
-    this.#writer = new Writer(layout, durability, this.#temporaries, temporary);
+    this.#journal = journal;
+    this.#temporaries = parts.temporaries;
+    this.#writer = new Writer(layout, synced, this.#temporaries, temporary);
     this.#listing = new Listing(layout, this.#reader, clock);
     this.#sweeper = new Sweeper(sweepEvery, async () => (await this.#sweep()).left);
   }
 
   async open(): Promise<void> {
     const { path } = this.#layout.root;
+    if (this.#parts.readOnly) return this.#openToRead(path);
     try {
       mkdirSync(path, { recursive: true });
     } catch (error) {
       throw failure(error, 'make the folder', path);
     }
     this.#parts.prepare();
+    if (this.#journal !== undefined) await this.#journal.open();
+    else await replayLeft(this.#parts.journalPlace);
     await this.#locks?.open();
     // What expires may be there already.
     this.#sweeper.arm();
     // Nobody waits for this, and it can be done at the next start as well.
     this.#sweeping = this.#sweepTemporaries().catch(() => undefined);
+  }
+
+  #openToRead(path: string): void {
+    try {
+      readdirSync(path);
+    } catch (error) {
+      throw failure(error, 'read the folder', path);
+    }
+    checkReplayed(this.#parts.journalPlace);
   }
 
   async close(): Promise<void> {
@@ -97,6 +123,7 @@ export class FilesDriver implements Driver<Uint8Array> {
     await this.#sweeping;
     await this.#queue.drain();
     await this.#locks?.close();
+    await this.#journal?.close();
   }
 
   async read(key: string): Promise<Entry<Uint8Array> | undefined> {
@@ -113,6 +140,7 @@ export class FilesDriver implements Driver<Uint8Array> {
     expiresAt: number | undefined,
     condition: Condition | undefined,
   ): Promise<boolean> {
+    this.#mayWrite();
     const place = this.#layout.place(key);
     if (expiresAt !== undefined) this.#sweeper.arm();
     if (condition === undefined) return this.#queue.replace(key, () => this.#put(place, key, value, expiresAt));
@@ -130,21 +158,40 @@ export class FilesDriver implements Driver<Uint8Array> {
       if (entry === undefined) return false;
       if (entry !== 'unread') {
         if (this.#isExpired(entry)) {
-          await this.#unlink(place);
+          await this.#unlink(place, key);
           return false;
         }
         if (condition !== undefined && !this.#meets(entry, condition)) return false;
       }
-      return this.#unlink(place);
+      return this.#unlink(place, key);
     });
   }
 
-  scan(request: ScanRequest): Promise<Page<Uint8Array>> {
+  /** Stores entries of different keys: in one commit where there is a journal. */
+  async writeMany(entries: readonly (readonly [string, Uint8Array])[], expiresAt: number | undefined): Promise<void> {
+    const journal = this.#journal;
+    if (journal === undefined) {
+      return eachOf(entries, async ([key, value]) => void (await this.write(key, value, expiresAt, undefined)));
+    }
+    this.#mayWrite();
+    if (expiresAt !== undefined) this.#sweeper.arm();
+    const changes = entries.map(([key, value]) => {
+      return { key, bytes: toFile(value, expiresAt, this.#layout.place(key).hashed ? key : undefined) };
+    });
+    const keys = changes.map(({ key }) => key);
+    await this.#queue.runAll(keys, () => journal.commit(changes));
+  }
+
+  async scan(request: ScanRequest): Promise<Page<Uint8Array>> {
+    await this.#journal?.follow();
     return this.#listing.page(request);
   }
 
-  stream(request: Omit<ScanRequest, 'cursor'>): AsyncIterable<readonly ListedEntry<Uint8Array>[]> {
-    return this.#listing.stream(request);
+  async *stream(
+    request: Omit<ScanRequest, 'cursor'>,
+  ): AsyncGenerator<readonly ListedEntry<Uint8Array>[], void, undefined> {
+    await this.#journal?.follow();
+    yield* this.#listing.stream(request);
   }
 
   async readMany(keys: readonly string[]): Promise<(Entry<Uint8Array> | undefined)[]> {
@@ -153,7 +200,9 @@ export class FilesDriver implements Driver<Uint8Array> {
     for (const key of keys) {
       if (slice.over) await slice.pause();
       const place = this.#layout.place(key);
-      const entry = this.#checkKey(place, key, this.#reader.readNow(place.path));
+      const pending = this.#journal?.find(key);
+      const entry =
+        pending === undefined ? this.#checkKey(place, key, this.#reader.readNow(place.path)) : (pending ?? undefined);
       if (entry === undefined || !this.#isExpired(entry)) {
         entries.push(entry);
       } else {
@@ -198,14 +247,20 @@ export class FilesDriver implements Driver<Uint8Array> {
   }
 
   async clear(prefix: string): Promise<void> {
+    this.#mayWrite();
+    await this.#journal?.follow();
     const slice = new Slice();
     const folders: string[] = [];
     let keys: string[] = [];
     const removeAll = async () => {
-      await eachOf(keys, async (key) => {
-        const place = this.#layout.place(key);
-        await this.#inTurn(key, () => this.#unlink(place));
-      });
+      await eachOf(
+        keys,
+        async (key) => {
+          const place = this.#layout.place(key);
+          await this.#inTurn(key, () => this.#unlink(place, key));
+        },
+        REMOVED_AT_ONCE,
+      );
       keys = [];
     };
     for (const { folder, dirent } of walk(this.#layout, prefix)) {
@@ -219,6 +274,7 @@ export class FilesDriver implements Driver<Uint8Array> {
       if (slice.over) await slice.pause();
     }
     await removeAll();
+    await this.#journal?.follow();
     // The deepest first, so that a folder is empty when its turn comes.
     for (const folder of folders.sort((a, b) => b.length - a.length)) {
       this.#prune(folder);
@@ -227,6 +283,8 @@ export class FilesDriver implements Driver<Uint8Array> {
   }
 
   async sweep(): Promise<number> {
+    this.#mayWrite();
+    await this.#journal?.follow();
     const { removed } = await this.#sweep();
     return removed;
   }
@@ -238,6 +296,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   setAside(key: string): Promise<string | undefined> {
     const place = this.#layout.place(key);
     return this.#inTurn(key, async () => {
+      await this.#journal?.follow();
       if (lstatSync(place.path, { throwIfNoEntry: false }) === undefined) return undefined;
       // In the tree layout any name in the folder would be a key.
       const { temporary } = this.#parts;
@@ -250,6 +309,8 @@ export class FilesDriver implements Driver<Uint8Array> {
         } catch (error) {
           throw failure(error, 'move aside', place.path, key);
         }
+        // Or a replay would put it back.
+        await this.#journal?.commit([{ key, bytes: undefined }]);
         return aside;
       }
     });
@@ -257,6 +318,7 @@ export class FilesDriver implements Driver<Uint8Array> {
 
   /** Runs `work` in its turn among all that is to be done for the key, here and, where the folder is shared, elsewhere. */
   #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    this.#mayWrite();
     const locks = this.#locks;
     return this.#queue.run(key, locks === undefined ? work : () => locks.hold(key, work));
   }
@@ -269,10 +331,13 @@ export class FilesDriver implements Driver<Uint8Array> {
 
   #store(place: Place, key: string, value: Uint8Array, expiresAt: number | undefined): Promise<void> {
     const bytes = toFile(value, expiresAt, place.hashed ? key : undefined);
+    if (this.#journal !== undefined) return this.#journal.commit([{ key, bytes }]);
     return this.#writer.write(place, key, bytes, expiresAt !== undefined && this.#layout.markers);
   }
 
   async #load(place: Place, key: string): Promise<FileEntry | undefined> {
+    const pending = this.#journal?.find(key);
+    if (pending !== undefined) return pending ?? undefined;
     return this.#checkKey(place, key, await this.#reader.read(place.path));
   }
 
@@ -281,6 +346,11 @@ export class FilesDriver implements Driver<Uint8Array> {
       throw wrongKey(place.path, key, entry.key);
     }
     return entry;
+  }
+
+  #mayWrite(): void {
+    if (!this.#parts.readOnly) return;
+    throw new UnsupportedError(`${this.name} takes no writes: it was opened with readOnly: true`);
   }
 
   /** What is there and has not expired. */
@@ -319,10 +389,11 @@ export class FilesDriver implements Driver<Uint8Array> {
    * somebody holds is not waited for: they are writing a new entry.
    */
   async #dropExpired(key: string, place: Place): Promise<boolean> {
+    if (this.#parts.readOnly) return false;
     const locks = this.#locks;
     const drop = async () => {
       const entry = await this.#load(place, key);
-      return entry !== undefined && this.#isExpired(entry) && (await this.#unlink(place));
+      return entry !== undefined && this.#isExpired(entry) && (await this.#unlink(place, key));
     };
     try {
       return await this.#queue.run(key, locks === undefined ? drop : () => locks.hold(key, drop, 0));
@@ -332,11 +403,17 @@ export class FilesDriver implements Driver<Uint8Array> {
   }
 
   /** Deletes a file; whether it was there. */
-  async #unlink(place: Place): Promise<boolean> {
+  async #unlink(place: Place, key: string): Promise<boolean> {
     const { path } = place;
+    const pending = this.#journal?.find(key);
+    if (pending === null) return false;
     const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) return false;
-    if (!stats.isFile()) throw new StorageError(`cannot delete ${path}: it is no regular file`, { path });
+    if (stats === undefined && pending === undefined) return false;
+    if (stats?.isFile() === false) throw new StorageError(`cannot delete ${path}: it is no regular file`, { path });
+    if (this.#journal !== undefined) {
+      await this.#journal.commit([{ key, bytes: undefined }]);
+      return true;
+    }
     const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => unlink(path, resolve));
     if (failed === null) return true;
     if (failed.code === 'ENOENT') return false;

@@ -4,12 +4,14 @@ import { Backend } from '../../backend/backend.js';
 import { checkOptions } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
-import { InvalidArgumentError, KeepsakeError } from '../../errors.js';
+import { InvalidArgumentError, KeepsakeError, OutOfRangeError } from '../../errors.js';
 import { show } from '../../show.js';
 import { FilesDriver } from './driver.js';
 import { failure } from './failures.js';
+import { Journaled, type JournalOptions } from './journal/journaled.js';
 import { Locks } from './locks.js';
 import { EncodedLayout } from './names.js';
+import { Temporaries } from './temporaries.js';
 import { TreeLayout } from './tree.js';
 import type { Durability } from './writer.js';
 
@@ -27,7 +29,9 @@ export interface FilesOptions extends BackendOptions {
   readonly layout?: 'encoded' | 'tree' | undefined;
   /**
    * What has happened when `set` resolves. `'file'`, the default: the contents were synced before they took their place, so that
-   * after a power cut the key holds its old or its new value, whole. `'none'`: they are in place, and left to the operating system.
+   * after a power cut the key holds its old or its new value, whole. `'journal'`, for many small writes: the value is in a journal that one sync has made safe
+   * together with those of others, and is there after a power cut; its file follows. Only one process can write then. `'none'`: the contents are in place, and left to the
+   * operating system.
    */
   readonly durability?: Durability | undefined;
   /**
@@ -35,8 +39,19 @@ export interface FilesOptions extends BackendOptions {
    * lock for its key, and `capabilities` say `'storage'`.
    */
   readonly shared?: boolean | undefined;
-  /** How long a shared key is waited for before a `LockedError`; 10 seconds by default. */
+  /** How long a shared key, or a folder that another process writes by a journal, is waited for before a `LockedError`; 10 seconds by default, 0 for not at all. */
   readonly lockTimeout?: Duration | undefined;
+  /** Durability `'journal'`: how long a file may lag behind what was acknowledged, while the disk keeps up; 50 milliseconds by default. */
+  readonly visibleWithin?: Duration | undefined;
+  /** Durability `'journal'`: how often the files are synced, so that the journal need not be read again; 10 seconds by default. */
+  readonly checkpointEvery?: Duration | undefined;
+  /** Durability `'journal'`: how many bytes a file of the journal takes, of which there are one to three; 64 KiB to 1 GiB, by default 8 MiB. */
+  readonly segmentSize?: number | undefined;
+  /**
+   * Whether only to read; `false` by default. Nothing in the folder is changed then, writes are refused, and the folder must be there. If its last writer died and left what must be replayed first, opening
+   * rejects with a `RecoveryNeededError`.
+   */
+  readonly readOnly?: boolean | undefined;
   /**
    * The folder of temporary files and locks, for layout `'tree'`, which needs one: on the same file system, and neither inside the folder nor around it.
    */
@@ -49,10 +64,12 @@ export interface FilesOptions extends BackendOptions {
 
 const OPTIONS = [
   ...BACKEND_OPTIONS,
-  ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'clock'],
+  ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'clock', 'readOnly'],
+  ...['visibleWithin', 'checkpointEvery', 'segmentSize'],
 ];
 const LAYOUTS = ['encoded', 'tree'];
-const DURABILITIES = ['file', 'none'];
+const DURABILITIES = ['file', 'journal', 'none'];
+const JOURNAL_OPTIONS = ['visibleWithin', 'checkpointEvery', 'segmentSize'] as const;
 const EXTENSION = /^(?:\.[a-z0-9_-]+)+$/;
 const LONGEST_EXTENSION = 32;
 
@@ -75,29 +92,71 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
   const { layout = 'encoded', durability = 'file', shared = false, clock = Date.now, sweepEvery = null } = options;
   oneOf('layout', layout, LAYOUTS);
   oneOf('durability', durability, DURABILITIES);
-  if (typeof shared !== 'boolean') {
-    throw new InvalidArgumentError(`files: shared must be true or false; got ${show(shared)}`);
+  const { readOnly = false } = options;
+  for (const [option, value] of Object.entries({ shared, readOnly })) {
+    if (typeof value !== 'boolean') {
+      throw new InvalidArgumentError(`files: ${option} must be true or false; got ${show(value)}`);
+    }
   }
   if (typeof clock !== 'function') {
     throw new InvalidArgumentError(`files: clock must be a function that gives milliseconds; got ${show(clock)}`);
   }
   const extension = toExtension(options.extension, layout);
   const temporary = toTemporary(options.temporary, layout);
-  const timeout = toMilliseconds(options.lockTimeout ?? 10_000, 'lockTimeout');
+  const lockTimeout = options.lockTimeout === 0 ? 0 : toMilliseconds(options.lockTimeout ?? 10_000, 'lockTimeout');
   const control = temporary ?? `${root}${sep}.keepsake`;
+  const temporaries = new Temporaries();
+  const filesLayout = layout === 'tree' ? new TreeLayout(root, extension) : new EncodedLayout(root, extension);
+  const journalPlace = { layout: filesLayout, temporaries, control, lockTimeout };
+  const journal = toJournal(options, layout, durability);
   const driver = new FilesDriver({
     name: `files in ${folder}`,
-    layout: layout === 'tree' ? new TreeLayout(root, extension) : new EncodedLayout(root, extension),
-    durability,
+    layout: filesLayout,
+    synced: durability === 'file',
+    journal: journal && !readOnly ? new Journaled(journalPlace, journal) : undefined,
+    journalPlace,
+    temporaries,
+    readOnly,
     clock,
     temporary,
-    locks: shared ? new Locks(`${control}${sep}locks`, { timeout }) : undefined,
-    sweepEvery: sweepEvery === null ? undefined : toMilliseconds(sweepEvery, 'sweepEvery'),
+    locks: shared && !readOnly ? new Locks(`${control}${sep}locks`, { timeout: lockTimeout }) : undefined,
+    sweepEvery: sweepEvery === null || readOnly ? undefined : toMilliseconds(sweepEvery, 'sweepEvery'),
     prepare: () => {
       if (temporary !== undefined) checkTemporary(root, temporary);
     },
   });
   return new Backend(driver, options);
+}
+
+function toJournal(
+  options: FilesOptions,
+  layout: 'encoded' | 'tree',
+  durability: Durability,
+): JournalOptions | undefined {
+  if (durability !== 'journal') {
+    const idle = JOURNAL_OPTIONS.find((name) => options[name] !== undefined);
+    if (idle === undefined) return undefined;
+    throw new InvalidArgumentError(`files: ${idle} is for durability 'journal'; got ${show(durability)}`);
+  }
+  if (layout === 'tree') {
+    throw new InvalidArgumentError(`files: durability 'journal' needs layout 'encoded'; use 'file' with 'tree'`);
+  }
+  if (options.shared === true) {
+    throw new InvalidArgumentError(
+      `files: with durability 'journal' one process writes; use 'file' where the folder is shared`,
+    );
+  }
+  const { segmentSize = 8 * 2 ** 20 } = options;
+  if (!Number.isInteger(segmentSize) || segmentSize < 2 ** 16 || segmentSize > 2 ** 30) {
+    throw new OutOfRangeError(
+      `files: segmentSize must be a whole number of 65,536 to 1,073,741,824 bytes; got ${show(segmentSize)}`,
+    );
+  }
+  return {
+    visibleWithin: toMilliseconds(options.visibleWithin ?? 50, 'visibleWithin'),
+    checkpointEvery: toMilliseconds(options.checkpointEvery ?? 10_000, 'checkpointEvery'),
+    segmentSize,
+  };
 }
 
 function toPath(folder: unknown, name: string): string {

@@ -16,8 +16,9 @@ import { sep } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { LockedError, StorageError } from '../../errors.js';
 import { show } from '../../show.js';
+import { fileOf } from './calls.js';
 import { codeOf, failure } from './failures.js';
-import { isGone, newOwner, type Owner, parseOwner } from './owner.js';
+import { isGone, isLocal, newOwner, type Owner, parseOwner } from './owner.js';
 
 /** Times of {@link Locks}, in milliseconds. */
 export interface LockTimes {
@@ -37,6 +38,8 @@ interface Holder {
   /** Absent for a lock that cannot be read. */
   readonly owner: Owner | undefined;
   readonly heartbeat: number;
+  /** Whether the lock came with a copy of the folder, so that nobody holds it. */
+  readonly copied: boolean;
 }
 
 const OWNER = /^owner-[0-9a-f]{16}$/;
@@ -59,6 +62,7 @@ export class Locks {
   /** Since when owners whose process cannot be looked at have been silent. */
   readonly #watched = new Map<string, { readonly heartbeat: number; readonly since: number }>();
   #timer: NodeJS.Timeout | undefined;
+  #local = false;
 
   constructor(folder: string, times: LockTimes) {
     this.#folder = folder;
@@ -69,6 +73,7 @@ export class Locks {
   /** Says who the owner of our locks is, and clears away what the dead left. */
   async open(): Promise<void> {
     this.#introduce();
+    this.#local = isLocal(this.#folder);
     this.#timer = setInterval(() => this.#beat(), this.#times.heartbeatEvery).unref();
     await this.#clearAway();
   }
@@ -83,14 +88,34 @@ export class Locks {
    * Runs `work` while holding the lock of a key. In one driver, only one may ask for a key at a time.
    * @throws LockedError when the lock did not come free in time
    */
-  async hold<T>(key: string, work: () => Promise<T>, timeout = this.#times.timeout): Promise<T> {
-    const lock = this.lockOf(key);
-    await this.#acquire(lock, key, timeout);
+  async hold<T>(key: string, work: () => Promise<T>, timeout?: number): Promise<T> {
+    await this.acquire(key, show(key), timeout);
     try {
       return await work();
     } finally {
-      await this.#release(lock);
+      await this.release(key);
     }
+  }
+
+  /**
+   * Takes the lock of a key, until `release`.
+   * @param what is locked, for messages
+   * @throws LockedError when it did not come free in time
+   */
+  async acquire(key: string, what: string, timeout = this.#times.timeout): Promise<void> {
+    await this.#acquire(this.lockOf(key), key, what, timeout);
+  }
+
+  /** Lets go of the lock of a key. */
+  async release(key: string): Promise<void> {
+    await this.#release(this.lockOf(key));
+  }
+
+  /** Whether somebody who lives, as far as one can tell, has the lock of a key; looks, and takes nothing. */
+  isHeld(key: string): boolean {
+    const lock = this.lockOf(key);
+    const holder = look(lock);
+    return holder !== undefined && !this.#isDead(holder, lock);
   }
 
   /** The path of the lock of a key. */
@@ -98,7 +123,7 @@ export class Locks {
     return `${this.#folder}${sep}${hash('sha256', key, 'hex').slice(0, 40)}.lock`;
   }
 
-  async #acquire(lock: string, key: string, timeout: number): Promise<void> {
+  async #acquire(lock: string, key: string, what: string, timeout: number): Promise<void> {
     const end = performance.now() + timeout;
     for (let attempt = 0; ; attempt++) {
       if (await this.#link(lock)) return;
@@ -110,13 +135,10 @@ export class Locks {
       }
       if (performance.now() >= end) {
         const who = holder?.owner === undefined ? 'somebody' : `process ${holder.owner.pid} on ${holder.owner.host}`;
-        throw new LockedError(
-          `${show(key)} is locked by ${who}, and did not come free within ${timeout} ms (${lock})`,
-          {
-            key,
-            path: lock,
-          },
-        );
+        throw new LockedError(`${what} is locked by ${who}, and did not come free within ${timeout} ms (${lock})`, {
+          key,
+          path: lock,
+        });
       }
       if (holder !== undefined || attempt > 0) await wait(1 + Math.random() * Math.min(49, attempt));
     }
@@ -170,9 +192,10 @@ export class Locks {
     return false;
   }
 
-  #isDead({ id, owner, heartbeat }: Holder, path: string): boolean {
+  #isDead({ id, owner, heartbeat, copied }: Holder, path: string): boolean {
+    if (copied) return true;
     if (owner !== undefined) {
-      const gone = isGone(owner);
+      const gone = isGone(owner, this.#local);
       if (gone !== undefined) return gone;
     }
     const name = owner === undefined ? path : id;
@@ -188,7 +211,12 @@ export class Locks {
   #introduce(): void {
     try {
       mkdirSync(this.#folder, { recursive: true });
-      writeFileSync(this.#ownPath, JSON.stringify(this.#owner));
+      const descriptor = openSync(this.#ownPath, 'w');
+      try {
+        writeFileSync(descriptor, JSON.stringify({ ...this.#owner, file: fileOf(descriptor) }));
+      } finally {
+        closeSync(descriptor);
+      }
     } catch (error) {
       throw failure(error, 'write', this.#ownPath);
     }
@@ -226,7 +254,8 @@ function look(path: string): Holder | undefined {
   try {
     descriptor = openSync(path, 'r');
     const owner = parseOwner(readFileSync(descriptor, 'utf8'));
-    return { id: owner?.id ?? UNREADABLE, owner, heartbeat: fstatSync(descriptor).mtimeMs };
+    const copied = owner?.file !== undefined && owner.file !== fileOf(descriptor);
+    return { id: owner?.id ?? UNREADABLE, owner, heartbeat: fstatSync(descriptor).mtimeMs, copied };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw failure(error, 'read the lock', path);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** Who holds a lock: an opened driver of a process. */
@@ -16,34 +16,58 @@ export interface Owner {
   readonly id: string;
 }
 
+/** What says who an owner is: a file, and the locks that are links to it. */
+export interface OwnerFile extends Owner {
+  /** Names the file on its disk: one that has another is a copy. Absent where an earlier version wrote it. */
+  readonly file?: string;
+}
+
 /** A new owner in this process. */
 export function newOwner(): Owner {
   return { ...here(), pid: process.pid, start: startOf('self') ?? '', id: randomBytes(8).toString('hex') };
 }
 
+/** Names the start of the system; empty where the system does not say. */
+export function bootOf(): string {
+  return here().boot;
+}
+
 /**
- * Whether the process of an owner is gone; `undefined` where that cannot be told from here, since it ran on another host, before the system
- * started, or in another container.
+ * Whether the process of an owner is gone; `undefined` where that cannot be told from here, since it ran on another host, or in another container.
+ * @param local whether the disk is one that a system has to itself, so that who used it before the system started is gone
  */
-export function isGone(owner: Owner): boolean | undefined {
+export function isGone(owner: Owner, local: boolean): boolean | undefined {
   const { host, boot, pidNamespace } = here();
+  if (local && boot !== '' && owner.boot !== '' && owner.boot !== boot) return true;
   if (owner.host !== host || owner.boot !== boot || owner.pidNamespace !== pidNamespace) return undefined;
   if (boot === '' || pidNamespace === '' || owner.start === '') return undefined;
   return startOf(owner.pid) !== owner.start;
 }
 
 /** Reads what `newOwner` gave; `undefined` for what is no owner. */
-export function parseOwner(text: string): Owner | undefined {
+export function parseOwner(text: string): OwnerFile | undefined {
   try {
     const owner: unknown = JSON.parse(text);
     if (typeof owner !== 'object' || owner === null) return undefined;
-    const { host, boot, pidNamespace, pid, start, id } = owner as Record<string, unknown>;
+    const { host, boot, pidNamespace, pid, start, id, file } = owner as Record<string, unknown>;
     if (typeof host !== 'string' || typeof boot !== 'string' || typeof pidNamespace !== 'string') return undefined;
     if (typeof pid !== 'number' || typeof start !== 'string' || typeof id !== 'string') return undefined;
-    return /^[0-9a-f]{16}$/.test(id) ? { host, boot, pidNamespace, pid, start, id } : undefined;
+    if (!/^[0-9a-f]{16}$/.test(id)) return undefined;
+    const known = { host, boot, pidNamespace, pid, start, id };
+    return typeof file === 'string' ? { ...known, file } : known;
   } catch {
     return undefined;
   }
+}
+
+/** File systems on disks that one system has to itself, as Linux numbers them: ext, xfs, btrfs, tmpfs, overlayfs, f2fs, zfs, reiserfs, jfs, bcachefs. */
+const LOCAL = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010, 0x2fc12fc1, 0x52654973, 0x3153464a, 0xca451a4e,
+]);
+
+/** Whether a folder is on a disk that no other system can use at the same time. */
+export function isLocal(folder: string): boolean {
+  return process.platform === 'linux' && (told(() => LOCAL.has(statfsSync(folder).type)) ?? false);
 }
 
 let known: { readonly host: string; readonly boot: string; readonly pidNamespace: string } | undefined;

@@ -29,6 +29,25 @@ export class Queue {
     return this.#add(key, work, true);
   }
 
+  /** Runs `work` when everything before it, for all of those keys, has ended; what comes for one of them meanwhile waits. */
+  async runAll<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    let turns = 0;
+    let begin: (() => void) | undefined;
+    const ready = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const done = ready.then(work);
+    // All take their places in line at once, so that no two can wait for each other.
+    const ended = keys.map((key) =>
+      this.run(key, () => {
+        if (++turns === keys.length) begin?.();
+        return done;
+      }),
+    );
+    await Promise.allSettled(ended);
+    return done;
+  }
+
   /** Waits until nothing is under way. */
   async drain(): Promise<void> {
     while (this.#lines.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));

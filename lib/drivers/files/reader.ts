@@ -196,7 +196,8 @@ function viewOf(bytes: Uint8Array, path: string): FileEntry {
   return new FileEntry(start === 0 ? bytes : bytes.subarray(start), expiresAt, key);
 }
 
-function entryOf(bytes: Uint8Array, length: number, path: string): FileEntry {
+/** What the bytes of a file say; the value is a copy. */
+export function entryOf(bytes: Uint8Array, length: number, path: string): FileEntry {
   const { start, expiresAt, key } = headerOf(bytes, length, path);
   return new FileEntry(bytes.slice(start, length), expiresAt, key);
 }

@@ -7,6 +7,7 @@ import {
   fstatSync,
   fsync,
   fsyncSync,
+  futimesSync,
   lstat,
   lstatSync,
   mkdirSync,
@@ -26,8 +27,11 @@ import { Gate } from './gate.js';
 import type { Layout, Place } from './layout.js';
 import type { Temporaries } from './temporaries.js';
 
-/** What has happened when a write resolves: `'file'`: the contents are synced; `'none'`: that is left to the operating system. */
-export type Durability = 'file' | 'none';
+/**
+ * What has happened when a write resolves. `'file'`: the contents are synced, and in place. `'journal'`: they are synced in a journal, and come to their place
+ * soon. `'none'`: they are in place, and left to the operating system.
+ */
+export type Durability = 'file' | 'journal' | 'none';
 
 /** The name of the file that says that a folder holds, or held, entries with a deadline. No key is encoded as it. */
 export const MARKER = '.expiring';
@@ -46,15 +50,18 @@ const RENAME_DELAYS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 800, 1600, 1900];
 /** Replaces files: a temporary file is written whole, then renamed into place. */
 export class Writer {
   readonly #layout: Layout;
-  readonly #durability: Durability;
+  readonly #synced: boolean;
   readonly #temporaries: Temporaries;
   readonly #temporary: string | undefined;
   readonly #gate = new Gate(IN_FLIGHT);
 
-  /** @param temporary where temporary files lie; beside the file if absent */
-  constructor(layout: Layout, durability: Durability, temporaries: Temporaries, temporary: string | undefined) {
+  /**
+   * @param synced whether the contents are synced before they take their place
+   * @param temporary where temporary files lie; beside the file if absent
+   */
+  constructor(layout: Layout, synced: boolean, temporaries: Temporaries, temporary: string | undefined) {
     this.#layout = layout;
-    this.#durability = durability;
+    this.#synced = synced;
     this.#temporaries = temporaries;
     this.#temporary = temporary;
   }
@@ -62,16 +69,17 @@ export class Writer {
   /**
    * Replaces the file of a key, or makes it.
    * @param expires whether the folder must be marked as one that holds deadlines
+   * @param time when the file was changed last, in milliseconds since 1970; now if absent
    * @throws StorageError when it failed: what was there is whole
    * @throws InvalidKeyError where one name would be both file and folder
    */
-  async write(place: Place, key: string, bytes: Uint8Array, expires: boolean): Promise<void> {
+  async write(place: Place, key: string, bytes: Uint8Array, expires: boolean, time?: number): Promise<void> {
     const entering = this.#gate.enter();
     if (entering !== undefined) await entering;
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await this.#replace(place, key, bytes, expires);
+          return await this.#replace(place, key, bytes, expires, time);
         } catch (error) {
           if (codeOf(error) !== 'ENOENT' || attempt === FOLDER_ATTEMPTS) throw error;
           this.#makeFolder(place.folder, key);
@@ -85,12 +93,18 @@ export class Writer {
     }
   }
 
-  async #replace(place: Place, key: string, bytes: Uint8Array, expires: boolean): Promise<void> {
+  async #replace(
+    place: Place,
+    key: string,
+    bytes: Uint8Array,
+    expires: boolean,
+    time: number | undefined,
+  ): Promise<void> {
     const temporary = this.#temporaries.next(this.#temporary ?? place.folder);
-    const mark = expires ? () => this.#mark(place.folder) : undefined;
+    const mark = expires ? () => this.mark(place.folder) : undefined;
     const check = (existing: Stats) => this.#check(existing, place.path, key);
     try {
-      await replace(place.path, temporary, bytes, { check, mark, synced: this.#durability === 'file' });
+      await replace(place.path, temporary, bytes, { check, mark, time, synced: this.#synced });
     } catch (error) {
       await new Promise<void>((resolve) => unlink(temporary, () => resolve()));
       throw error;
@@ -113,16 +127,16 @@ export class Writer {
    * Says that the folder holds deadlines, before the first one is there. The temporary file is, so nobody removes the folder, nor the marker
    * for good.
    */
-  #mark(folder: string): void {
+  mark(folder: string): void {
     const path = folder + sep + MARKER;
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
     const descriptor = openSync(path, 'a');
     try {
-      if (this.#durability === 'file') fsyncSync(descriptor);
+      if (this.#synced) fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
-    if (this.#durability === 'file') syncFolder(folder);
+    if (this.#synced) syncFolder(folder);
   }
 
   #makeFolder(folder: string, key: string): void {
@@ -193,6 +207,8 @@ interface Replacement {
   readonly mark: (() => void) | undefined;
   /** Whether the contents are synced before that. */
   readonly synced: boolean;
+  /** When the file was changed last, in milliseconds since 1970; now if absent. */
+  readonly time: number | undefined;
 }
 
 /** Writes, syncs, closes and renames in callbacks: half the work for the event loop of promises. */
@@ -200,7 +216,7 @@ function replace(
   path: string,
   temporary: string,
   bytes: Uint8Array,
-  { check, mark, synced }: Replacement,
+  { check, mark, synced, time }: Replacement,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let existing: Stats | undefined;
@@ -231,6 +247,9 @@ function replace(
       }
       putInPlace();
     };
+    const setTime = (opened: number) => {
+      if (time !== undefined) futimesSync(opened, time / 1000, time / 1000);
+    };
     const finish = (opened: number) => {
       if (bytes.length > WRITTEN_AT_ONCE) return fill(opened, 0);
       // Handing so little to another thread, twice, costs more than writing it.
@@ -240,6 +259,7 @@ function replace(
           if (written === 0) throw new Error('the disk took no more bytes');
           from += written;
         }
+        setTime(opened);
       } catch (wrong) {
         return end(wrong);
       }
@@ -248,6 +268,13 @@ function replace(
     };
     const fill = (opened: number, from: number) => {
       const step = Math.min(bytes.length - from, LONGEST_STEP);
+      if (step === 0) {
+        try {
+          setTime(opened);
+        } catch (wrong) {
+          return end(wrong);
+        }
+      }
       if (step === 0) return synced ? fsync(opened, (failed) => end(failed ?? undefined)) : end(undefined);
       write(opened, bytes, from, step, null, (failed, written) => {
         if (failed !== null) return end(failed);

@@ -13,6 +13,7 @@ import type {
 } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
 import * as operations from '../../backend/operations.js';
+import { without } from '../delegate.js';
 import { Turns } from '../turns.js';
 import { ESCAPE_BYTES, fromStored, RESERVED, toStored } from './names.js';
 import type { Order } from './order.js';
@@ -53,7 +54,7 @@ export class LruDriver<V> implements Driver<V> {
     this.#max = max;
     this.#recency = recency;
     this.#order = order;
-    this.capabilities = inner.capabilities;
+    this.capabilities = without(inner.capabilities, 'setMany');
     this.name = `at most ${max} of ${inner.name}`;
     this.clock = inner.clock ?? Date.now;
     this.keyLimit = (inner.keyLimit ?? MAXIMUM_KEY_BYTES) - (apart ? 0 : ESCAPE_BYTES);

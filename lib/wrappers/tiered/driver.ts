@@ -315,6 +315,7 @@ function claims<V>(tiers: readonly Tier<V>[], main: Tier<V>, sources: readonly T
   const [first] = all;
   return Object.freeze({
     ...decided,
+    setMany: 'none',
     persistent:
       main.readable && main.writable ? capabilities.persistent : (first?.persistent ?? capabilities.persistent),
     enumerable: all.length > 0 && all.every(({ enumerable }) => enumerable),

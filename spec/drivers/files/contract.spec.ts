@@ -25,6 +25,11 @@ const opening = (options: FilesOptions) => (folder: string, clock: () => number)
 // In the tree layout keys are paths, so most that the contract tries are refused there.
 holds("files with durability 'none'", opening({ durability: 'none' }));
 holds("files with durability 'file'", opening({ durability: 'file' }), 300);
+holds(
+  "files with durability 'journal'",
+  opening({ durability: 'journal', segmentSize: 2 ** 16, lockTimeout: 0 }),
+  1500,
+);
 holds('a shared folder', opening({ durability: 'none', shared: true }), 300);
 holds('files of another extension', opening({ durability: 'none', extension: '.bin' }), 300);
 holds('files of json', (folder, clock) => encoded(files(folder, { durability: 'none', clock }), json()), 300);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { files } from 'keepsake';
 import { all, Folders } from '../../support/folders.js';
 
 const SAVER = fileURLToPath(new URL('../../support/files-saver.js', import.meta.url));
@@ -12,12 +13,17 @@ describe('files: a process that is killed', function () {
   const folders = new Folders();
   afterEach(() => folders.clearAway());
 
-  for (const durability of ['file', 'none'] as const) {
+  for (const durability of ['file', 'none', 'journal'] as const) {
     it(`leaves every acknowledged value in place, and whole, with durability '${durability}'`, async () => {
       const folder = folders.make();
       const acknowledged = new Map<string, number>();
       for (let round = 0; round < 25; round++) {
         await killedSaver(folder, durability, round * 1_000_000, acknowledged);
+        // What a journal holds comes to the files when the folder is opened.
+        if (durability === 'journal')
+          await files(folder, { extension: '.json' })
+            .open()
+            .then((backend) => backend.close());
         check(folder, acknowledged);
       }
       expect(acknowledged.size).to.be.above(500);

@@ -43,6 +43,25 @@ describe('files: queue', () => {
     expect(await fourth).to.equal('fourth');
   });
 
+  it('waits for all of some keys, and lets what comes for one of them wait', async () => {
+    const queue = new Queue();
+    const done: string[] = [];
+    const note = (name: string) => () => later(0).then(() => void done.push(name));
+    await Promise.all([
+      queue.run('a', note('a 1')),
+      queue.runAll(['a', 'b'], note('both 1')),
+      queue.runAll(['b', 'a', 'c'], note('all')),
+      queue.replace('b', note('b 1')),
+      queue.runAll(['a', 'b'], note('both 2')),
+      queue.run('d', note('d 1')),
+    ]);
+    expect(done.filter((name) => name !== 'd 1')).to.deep.equal(['a 1', 'both 1', 'all', 'b 1', 'both 2']);
+    const failed = queue.runAll(['a', 'b'], () => Promise.reject(new Error('full')));
+    expect((await rejection(failed)).message).to.equal('full');
+    await queue.run('b', note('after'));
+    await queue.drain();
+  });
+
   it('runs different keys side by side, and drains', async () => {
     const queue = new Queue();
     let running = 0;

@@ -1,0 +1,49 @@
+import { close, fstatSync, fsync, open, unlink } from 'node:fs';
+import { codeOf } from './failures.js';
+
+/** What a function of `node:fs` calls at its end. */
+export type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
+
+/** A call of a function of `node:fs`, as a promise. */
+export function call<T = void>(start: (done: Done<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => (error === null ? resolve(value) : reject(error)));
+  });
+}
+
+/**
+ * Makes safe what is written in a file, or which names a folder holds. One that is not there is passed over; so is a folder on a system that cannot sync one.
+ */
+export async function syncPath(path: string, folder: boolean): Promise<void> {
+  let descriptor: number;
+  try {
+    descriptor = await call<number>((done) => open(path, 'r', done));
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR' || (folder && process.platform === 'win32')) return;
+    throw error;
+  }
+  try {
+    await call((done) => fsync(descriptor, done));
+  } catch (error) {
+    if (!folder || process.platform !== 'win32') throw error;
+  } finally {
+    await call((done) => close(descriptor, done));
+  }
+}
+
+/** Names an open file on its disk: its copy has another name. */
+export function fileOf(descriptor: number): string {
+  return String(fstatSync(descriptor, { bigint: true }).ino);
+}
+
+/** Deletes a file; whether it was there. */
+export async function remove(path: string): Promise<boolean> {
+  try {
+    await call((done) => unlink(path, done));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,216 @@
+import { unlink } from 'node:fs';
+import { dirname } from 'node:path';
+import { eachOf } from '../../../backend/operations.js';
+import { call, syncPath } from '../calls.js';
+import { codeOf, failure } from '../failures.js';
+import { readHeader } from '../header.js';
+import type { Layout } from '../layout.js';
+import { entryOf, type FileEntry } from '../reader.js';
+import type { Writer } from '../writer.js';
+import type { Change } from './frame.js';
+import type { Progress } from './segment.js';
+
+/** A change that is safe in the journal, and not yet in its file. */
+interface Pending {
+  readonly bytes: Uint8Array | undefined;
+  readonly sequence: number;
+  readonly time: number;
+}
+
+/** What a follower is made of. */
+export interface FollowerParts {
+  readonly layout: Layout;
+  readonly writer: Writer;
+  /** How long a file may lag behind, in milliseconds. */
+  readonly visibleWithin: number;
+  /** How often the files are synced, in milliseconds. */
+  readonly checkpointEvery: number;
+  /** Told when the files have come further. */
+  mark(progress: Progress): Promise<void>;
+}
+
+/** How many files are brought up to date, or synced, at a time: few enough that the journal, which shares the threads, need not wait long. */
+const FOLLOWING = 16;
+const SYNCING = 8;
+/** After how long a file that could not be written is tried again, in milliseconds. */
+const RETRY = 1000;
+
+/** Brings into the files what the journal holds, a little later and only the newest of each key; and now and then syncs them. */
+export class Follower {
+  readonly #parts: FollowerParts;
+  /** In the order of their sequences. */
+  readonly #pending = new Map<string, Pending>();
+  #files = new Set<string>();
+  #folders = new Set<string>();
+  #last: number;
+  #synced: number;
+  #round: Promise<void> | undefined;
+  #checkpoint: Promise<void> | undefined;
+  #roundTimer: NodeJS.Timeout | undefined;
+  #checkpointTimer: NodeJS.Timeout | undefined;
+  #warned = new Set<string>();
+  #closed = false;
+
+  /** @param after the sequence of the last change that the files hold, safely */
+  constructor(parts: FollowerParts, after: number) {
+    this.#parts = parts;
+    this.#last = after;
+    this.#synced = after;
+  }
+
+  /** Takes over what has just been made safe. */
+  committed(changes: readonly Change[], sequence: number, time: number): void {
+    for (const [index, { key, bytes }] of changes.entries()) {
+      this.#pending.delete(key);
+      this.#pending.set(key, { bytes, sequence: sequence + index, time });
+    }
+    this.#last = sequence + changes.length - 1;
+    this.#schedule(this.#parts.visibleWithin / 2);
+  }
+
+  /** What stands for the file of a key that lags behind: its entry, or `null` for a deleted one. `undefined` where the file itself counts. */
+  find(key: string): FileEntry | null | undefined {
+    const pending = this.#pending.get(key);
+    if (pending === undefined) return undefined;
+    const { bytes } = pending;
+    return bytes === undefined ? null : entryOf(bytes, bytes.length, this.#parts.layout.place(key).path);
+  }
+
+  /**
+   * Brings everything into the files that is safe by now.
+   * @throws StorageError when one could not be written: the value is safe in the journal, and is tried again
+   */
+  async follow(): Promise<void> {
+    const goal = this.#last;
+    while (this.#followed < goal) {
+      this.#round ??= this.#run();
+      await this.#round;
+    }
+  }
+
+  /** Syncs the files that were brought up to date since the last time. */
+  async checkpoint(): Promise<void> {
+    while (this.#checkpoint !== undefined) await this.#checkpoint;
+    this.#checkpoint = this.#sync();
+    await this.#checkpoint;
+  }
+
+  /** Stops following by itself. */
+  async stop(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#roundTimer);
+    clearTimeout(this.#checkpointTimer);
+    await this.#round?.catch(() => undefined);
+    await this.#checkpoint?.catch(() => undefined);
+  }
+
+  /** Every change up to this sequence is in its file, or has a newer one behind it. */
+  get #followed(): number {
+    for (const { sequence } of this.#pending.values()) return sequence - 1;
+    return this.#last;
+  }
+
+  #schedule(delay: number): void {
+    if (this.#roundTimer !== undefined || this.#round !== undefined || this.#closed) return;
+    this.#roundTimer = setTimeout(() => {
+      this.#roundTimer = undefined;
+      // Who waits is told of a failure; here it is tried again.
+      this.#round ??= this.#run();
+      this.#round.catch(() => undefined);
+    }, delay);
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#roundTimer);
+    this.#roundTimer = undefined;
+    let failed: unknown;
+    try {
+      await eachOf(
+        [...this.#pending],
+        async ([key, pending]) => {
+          if (this.#pending.get(key) !== pending) return;
+          try {
+            await this.#put(key, pending);
+          } catch (error) {
+            failed ??= error;
+          }
+        },
+        FOLLOWING,
+      );
+      this.#armCheckpoint();
+      await this.#parts.mark({ followed: this.#followed, synced: this.#synced });
+      if (failed !== undefined) throw this.#warn(failed);
+      this.#warned.clear();
+    } finally {
+      this.#round = undefined;
+      if (this.#pending.size > 0) this.#schedule(failed === undefined ? this.#parts.visibleWithin / 2 : RETRY);
+    }
+  }
+
+  async #put(key: string, pending: Pending): Promise<void> {
+    const { layout, writer } = this.#parts;
+    const { bytes, time } = pending;
+    const place = layout.place(key);
+    if (bytes === undefined) {
+      await call((done) => unlink(place.path, (error) => done(error, undefined))).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw failure(error, 'delete', place.path, key);
+      });
+    } else {
+      const expires = layout.markers && readHeader(bytes, bytes.length).expiresAt !== undefined;
+      await writer.write(place, key, bytes, expires, time);
+      this.#files.add(place.path);
+    }
+    this.#folders.add(place.folder);
+    if (this.#pending.get(key) === pending) this.#pending.delete(key);
+  }
+
+  #warn(error: unknown): unknown {
+    const text = error instanceof Error ? error.message : String(error);
+    if (!this.#warned.has(text)) {
+      this.#warned.add(text);
+      const message = `${text}. The value is safe in the journal, and writing its file is tried again every second`;
+      process.emitWarning(message, { type: 'KeepsakeWarning', code: 'KEEPSAKE_STORAGE' });
+    }
+    return error;
+  }
+
+  #armCheckpoint(): void {
+    if (this.#checkpointTimer !== undefined || this.#closed || this.#folders.size === 0) return;
+    this.#checkpointTimer = setTimeout(() => {
+      this.#checkpointTimer = undefined;
+      this.checkpoint().catch((error: unknown) => {
+        this.#warn(error);
+        this.#armCheckpoint();
+      });
+    }, this.#parts.checkpointEvery).unref();
+  }
+
+  async #sync(): Promise<void> {
+    const followed = this.#followed;
+    const files = this.#files;
+    const folders = this.#folders;
+    this.#files = new Set();
+    this.#folders = new Set();
+    try {
+      await syncAll(files, folders, this.#parts.layout.root.path);
+      this.#synced = followed;
+      await this.#parts.mark({ followed: this.#followed, synced: followed });
+    } catch (error) {
+      for (const path of files) this.#files.add(path);
+      for (const path of folders) this.#folders.add(path);
+      throw failure(error, 'sync the files in', this.#parts.layout.root.path);
+    } finally {
+      this.#checkpoint = undefined;
+    }
+  }
+}
+
+/** Makes files safe, and that they are in their folders, and these in theirs. */
+export async function syncAll(files: Iterable<string>, folders: Iterable<string>, root: string): Promise<void> {
+  await eachOf([...files], (path) => syncPath(path, false), SYNCING);
+  const all = new Set<string>([root]);
+  for (const folder of folders) {
+    for (let path = folder; path.length > root.length; path = dirname(path)) all.add(path);
+  }
+  await eachOf([...all], (path) => syncPath(path, true), SYNCING);
+}

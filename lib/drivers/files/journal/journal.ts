@@ -1,0 +1,230 @@
+import { rmdir } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { StorageError } from '../../../errors.js';
+import { call, syncPath } from '../calls.js';
+import { failure } from '../failures.js';
+import { type Change, changeSize, sizeOf, writeFrame } from './frame.js';
+import { type Progress, Segment, START } from './segment.js';
+
+/** What a journal is made of. */
+export interface JournalParts {
+  /** The absolute path of its folder. */
+  readonly folder: string;
+  /** How many bytes a segment takes. */
+  readonly segmentSize: number;
+  /** The start of the system; empty where the system does not say. */
+  readonly boot: string;
+  /** The sequence of the last change of a journal before this one; 0 if there was none. */
+  readonly after: number;
+  /** Told of what is safe, in order, before those who wait for it. */
+  committed(changes: readonly Change[], sequence: number, time: number): void;
+  /** Brings everything into the files and syncs these, then calls `drop`: writers wait. */
+  makeRoom(): Promise<void>;
+}
+
+interface Waiting {
+  readonly changes: readonly Change[];
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** As much goes into one frame, in bytes, unless it is one commit. */
+const FRAME = 1024 * 1024;
+/** The most that one commit may hold, in bytes. */
+const LONGEST = 2 ** 30;
+
+/**
+ * A log of changes by group commit: what is asked for while one frame is being synced goes into the next, all together.
+ *
+ * It is kept in segments. When one is full the next is begun, and the full one is dropped as soon as all its changes are safe in their files.
+ */
+export class Journal {
+  readonly #parts: JournalParts;
+  readonly #id = Math.trunc(Math.random() * 2 ** 32);
+  #waiting: Waiting[] = [];
+  #flushing: Promise<void> | undefined;
+  #current: Segment | undefined;
+  #next: Promise<Segment> | undefined;
+  #sealed: Segment[] = [];
+  #segments = 0;
+  #frames = 0;
+  #sequence: number;
+  #time = 0;
+  #progress: Progress;
+  #failed: unknown;
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts;
+    this.#sequence = parts.after;
+    this.#progress = { followed: parts.after, synced: parts.after };
+  }
+
+  /**
+   * Makes changes safe, all of them or none; in the order of the calls.
+   * @throws StorageError when that failed. Whether the changes are there then shows when the folder is opened again
+   */
+  commit(changes: readonly Change[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ changes, resolve, reject });
+      this.#flushing ??= this.#flush();
+    });
+  }
+
+  /** Says how far the files have come, and drops the segments that nobody needs any more. */
+  async mark(progress: Progress): Promise<void> {
+    this.#progress = progress;
+    await this.#current?.mark(progress);
+    await this.#drop();
+  }
+
+  /** Waits for what is being committed, and closes its files; deletes them where everything is safe elsewhere. */
+  async close(everythingIsSafe: boolean): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing;
+    const next = await this.#next?.catch(() => undefined);
+    this.#next = undefined;
+    await next?.drop();
+    const segments = [...this.#sealed, ...(this.#current === undefined ? [] : [this.#current])];
+    this.#sealed = [];
+    this.#current = undefined;
+    for (const segment of segments) await (everythingIsSafe ? segment.drop() : segment.close());
+    if (segments.length > 0 && everythingIsSafe) await syncPath(this.#parts.folder, true);
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // Those who were told that their last change is safe ask for the next one now, in time for this frame.
+      await setImmediate();
+      const batch = this.#takeBatch();
+      try {
+        await this.#write(batch.flatMap(({ changes }) => changes));
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#flushing = undefined;
+  }
+
+  #takeBatch(): Waiting[] {
+    let size = 0;
+    let taken = 0;
+    while (taken < this.#waiting.length) {
+      for (const change of this.#waiting[taken]?.changes ?? []) size += changeSize(change);
+      if (taken > 0 && size > FRAME) break;
+      taken++;
+    }
+    if (taken === this.#waiting.length) {
+      const all = this.#waiting;
+      this.#waiting = [];
+      return all;
+    }
+    return this.#waiting.splice(0, taken);
+  }
+
+  async #write(changes: readonly Change[]): Promise<void> {
+    if (this.#failed !== undefined) throw this.#broken();
+    const size = sizeOf(changes);
+    if (size > LONGEST) {
+      throw new StorageError(
+        `the journal takes at most ${LONGEST} bytes at once; got ${size}: write fewer, or with durability 'file'`,
+        {
+          path: this.#parts.folder,
+        },
+      );
+    }
+    const segment = await this.#segmentFor(size);
+    const bytes = Buffer.allocUnsafeSlow(size);
+    const time = Math.max(this.#time, Date.now());
+    const sequence = this.#sequence + 1;
+    const frame = { number: this.#frames + 1, sequence, time, uptime: uptime(), changes };
+    const written = writeFrame(bytes, this.#id, frame);
+    try {
+      await segment.append(bytes);
+    } catch (error) {
+      this.#failed = error;
+      throw this.#broken();
+    }
+    this.#time = time;
+    this.#frames++;
+    this.#sequence += changes.length;
+    segment.last = this.#sequence;
+    this.#parts.committed(written, sequence, time);
+  }
+
+  /** The segment that the next frame goes into. */
+  async #segmentFor(size: number): Promise<Segment> {
+    if (this.#current?.fits(size)) {
+      if (!this.#current.fits(this.#current.size / 2)) this.#prepare(this.#parts.segmentSize);
+      return this.#current;
+    }
+    if (this.#current !== undefined) {
+      if (this.#sealed.length > 0) await this.#parts.makeRoom();
+      if (this.#sealed.length > 0) {
+        throw new StorageError(`the journal in ${this.#parts.folder} is full, and cannot be emptied`, {
+          path: this.#parts.folder,
+        });
+      }
+      this.#sealed.push(this.#current);
+      this.#current = undefined;
+    }
+    try {
+      const segment = await this.#take(Math.max(this.#parts.segmentSize, START + size));
+      await segment.begin({ journal: this.#id, boot: this.#parts.boot, first: this.#frames + 1 }, this.#progress);
+      this.#current = segment;
+      return segment;
+    } catch (error) {
+      throw failure(error, 'extend the journal in', this.#parts.folder);
+    }
+  }
+
+  #prepare(size: number): Promise<Segment> {
+    this.#next ??= Segment.create(this.#parts.folder, ++this.#segments, size);
+    // A failure is met when the segment is needed.
+    this.#next.catch(() => undefined);
+    return this.#next;
+  }
+
+  async #take(size: number): Promise<Segment> {
+    const preparing = this.#prepare(size);
+    try {
+      const segment = await preparing;
+      this.#next = undefined;
+      // The name of a file that is synced may still be lost.
+      await syncPath(this.#parts.folder, true);
+      if (segment.size >= size) return segment;
+      await segment.drop();
+      return await this.#take(size);
+    } catch (error) {
+      this.#next = undefined;
+      throw error;
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const droppable = this.#sealed.filter((segment) => segment.last <= this.#progress.synced);
+    if (droppable.length === 0) return;
+    this.#sealed = this.#sealed.filter((segment) => !droppable.includes(segment));
+    for (const segment of droppable) await segment.drop();
+    // If the old one came back after the newer one is gone, what it says would count again.
+    await syncPath(this.#parts.folder, true);
+  }
+
+  #broken(): StorageError {
+    const cause = this.#failed;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new StorageError(
+      `the journal in ${this.#parts.folder} cannot be written any more: ${why}; open the folder anew when the disk is well`,
+      { path: this.#parts.folder, cause },
+    );
+  }
+}
+
+/** Milliseconds since the system started, but for its sleep. */
+export function uptime(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}
+
+/** Deletes the folder of a journal, if it is empty. */
+export async function removeFolder(folder: string): Promise<void> {
+  await call((done) => rmdir(folder, (error) => done(error, undefined))).catch(() => undefined);
+}
