@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
+  fsyncSync,
   link,
   mkdirSync,
   openSync,
@@ -214,6 +215,8 @@ export class Locks {
       const descriptor = openSync(this.#ownPath, 'w');
       try {
         writeFileSync(descriptor, JSON.stringify({ ...this.#owner, file: fileOf(descriptor) }));
+        // A power cut could leave locks that do not say whose they are, and that are waited for until their silence tells.
+        fsyncSync(descriptor);
       } finally {
         closeSync(descriptor);
       }

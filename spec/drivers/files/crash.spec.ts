@@ -80,3 +80,25 @@ describe('files: the marker of a folder that holds deadlines', () => {
     expect(made).to.be.above(0);
   });
 });
+
+describe('files: the file that says whose a lock is', () => {
+  const random = new Random(SEED);
+  const machines = new Machines();
+
+  after(() => machines.end());
+
+  it('is safe before the first lock is taken', async () => {
+    const { trace } = await machines.record('file, shared', random.seed(), 4);
+    const synced = new Set<number>();
+    let locks = 0;
+    for (const { name, effects } of trace.operations) {
+      for (const effect of effects) {
+        if (effect.kind === 'sync') synced.add(effect.id);
+        if (name !== 'link' || effect.kind !== 'entry' || effect.id === undefined) continue;
+        expect(synced).to.include(effect.id);
+        locks++;
+      }
+    }
+    expect(locks).to.be.above(0);
+  });
+});
