@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
-import { sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { KeepsakeError, RecoveryNeededError, StorageError } from '../../../errors.js';
+import { syncPath } from '../calls.js';
 import { failure } from '../failures.js';
 import type { Layout } from '../layout.js';
 import { Locks } from '../locks.js';
@@ -57,12 +58,14 @@ export class Journaled {
   /**
    * Takes the folder, and replays what the writer before left.
    * @throws LockedError when another writer has it
+   * @param outermost the folder of the files; or the one around it in which it was made just now
    * @throws CorruptDataError when what was left is damaged
    */
-  async open(): Promise<void> {
+  async open(outermost: string): Promise<void> {
     const { layout, temporaries } = this.#place;
     const after = await take(this.#place, this.#locks);
     try {
+      await syncNames(this.#place.control, outermost);
       const writer = new Writer(layout, false, temporaries, undefined);
       const follower = new Follower(
         { layout, writer, ...this.#options, mark: (progress) => journal.mark(progress) },
@@ -181,6 +184,18 @@ async function take(place: JournalPlace, locks: Locks): Promise<number> {
   } catch (error) {
     await leave(locks, folder);
     throw error instanceof KeepsakeError ? error : failure(error, 'replay the journal in', control);
+  }
+}
+
+/** Makes safe that the folder of the journal can be found: a file system need not do so when it syncs what is inside. */
+async function syncNames(innermost: string, outermost: string): Promise<void> {
+  for (let path = innermost; ; path = dirname(path)) {
+    try {
+      await syncPath(path, true);
+    } catch (error) {
+      throw failure(error, 'sync the folder', path);
+    }
+    if (path === outermost || path === dirname(path)) return;
   }
 }
 
