@@ -6,7 +6,7 @@ import { pointsOf } from '../../support/disk/points.js';
 import { Random } from '../../support/disk/random.js';
 
 /** How many crash points there are, at the least; crashes after a crash are not counted. */
-const POINTS = Number(process.env.KEEPSAKE_CRASH_POINTS ?? 1280);
+const POINTS = Number(process.env.KEEPSAKE_CRASH_POINTS ?? 1200);
 const SEED = Number(process.env.KEEPSAKE_CRASH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 /** How much is done before it is interrupted. */
 const STEPS = 48;

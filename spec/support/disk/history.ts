@@ -9,6 +9,8 @@ export interface Outcome {
 /** Something that was to change a key: to store a value, or to remove what is there. */
 export interface Change extends Outcome {
   readonly started: number;
+  /** Whether it is to happen to all its keys, or to none. */
+  readonly isAtomic: boolean;
   acknowledged: number | undefined;
 }
 
@@ -33,10 +35,14 @@ export class Book {
   }
 
   /** Does something to keys, with what it is to make of each. */
-  async change(outcomes: readonly (readonly [string, Outcome])[], work: () => Promise<unknown>): Promise<void> {
+  async change(
+    outcomes: readonly (readonly [string, Outcome])[],
+    work: () => Promise<unknown>,
+    isAtomic = false,
+  ): Promise<void> {
     const started = this.#tick();
     const changes = outcomes.map(([key, outcome]) => {
-      const change: Change = { ...outcome, started, acknowledged: undefined };
+      const change: Change = { ...outcome, started, isAtomic, acknowledged: undefined };
       const { start, changes: before } = this.history.get(key) ?? { start: {}, changes: [] };
       this.history.set(key, { start, changes: [...before, change] });
       return change;

@@ -52,7 +52,23 @@ export function judge(history: History, found: ReadonlyMap<string, Outcome>, pro
       );
     }
   }
-  return { failures, torn, lost };
+  return { failures: [...failures, ...halves(history, found, now)], torn, lost };
+}
+
+/** Changes of several keys that happened to some only, though they were to happen to all or none. */
+function halves(history: History, found: ReadonlyMap<string, Outcome>, now: number): string[] {
+  const groups = new Map<number, Set<boolean>>();
+  for (const [key, { start, changes }] of history) {
+    const last = changes[changes.length - 1];
+    if (!last?.isAtomic) continue;
+    const outcome = found.get(key) ?? {};
+    // What looks as it did before tells nothing.
+    if ([start, ...changes.slice(0, -1)].some((state) => isSame(state, last, now))) continue;
+    const group = groups.get(last.started) ?? new Set();
+    groups.set(last.started, group.add(isSame(last, outcome, now)));
+  }
+  const broken = [...groups].filter(([, { size }]) => size > 1);
+  return broken.map(([started]) => `of the change that began at ${started}, only some keys were changed`);
 }
 
 /** The index of the last change that is safe; -1 if none is. */

@@ -9,6 +9,8 @@ export interface Mode {
   readonly separator: ':' | '/';
   readonly hasDeadlines: boolean;
   readonly hasLongKeys: boolean;
+  /** Whether several keys can be set as one. */
+  readonly isAtomic: boolean;
   readonly promises: Readonly<Record<Crash, Promised>>;
   /** Whether it can be written to as soon as it is opened after a power cut. */
   readonly isFreeAtOnce: boolean;
@@ -25,10 +27,8 @@ const JOURNAL = {
   unordered: 'acknowledged',
 } as const;
 
-/** The journal's row: to be put into the table when there is one. */
-export const JOURNAL_MODES: Readonly<Record<string, Mode>> = {
-  journal: ofFiles(JOURNAL, { durability: 'journal' as never }),
-};
+/** In little time much is to happen; and nobody may have to wait for a lock that a crash left. */
+const EAGER = { durability: 'journal', visibleWithin: 4, checkpointEvery: 10, lockTimeout: 0 } as const;
 
 /** What is proven. */
 export const MODES: Readonly<Record<string, Mode>> = {
@@ -36,6 +36,9 @@ export const MODES: Readonly<Record<string, Mode>> = {
   none: ofFiles(NONE, { durability: 'none' }),
   'file, tree': ofFiles(FILE, { durability: 'file', layout: 'tree' }),
   'file, shared': ofFiles(FILE, { durability: 'file', shared: true }),
+  journal: ofFiles(JOURNAL, { ...EAGER, segmentSize: 256 * 1024 }),
+  // Nearly every large value needs a new segment, and many are begun and dropped.
+  'journal, small': ofFiles(JOURNAL, { ...EAGER, segmentSize: 64 * 1024 }),
 };
 
 /** What keeps less than it promises, so that the proof can be seen to fail. */
@@ -53,6 +56,7 @@ function ofFiles(promises: Mode['promises'], options: FilesOptions): Mode {
     separator: isTree ? '/' : ':',
     hasDeadlines: true,
     hasLongKeys: !isTree,
+    isAtomic: options.durability === 'journal',
     promises,
     isFreeAtOnce: options.shared !== true,
     open: (disk, clock) =>
@@ -65,6 +69,7 @@ function ofCareless(carelessness: Carelessness): Mode {
     separator: ':',
     hasDeadlines: false,
     hasLongKeys: false,
+    isAtomic: false,
     promises: FILE,
     isFreeAtOnce: true,
     open: (disk) => careless(`${disk}/data`, carelessness),

@@ -81,9 +81,11 @@ class Lane {
 
   #setMany(): Promise<void> {
     const entries = this.#keys.filter(() => this.#random.chance(0.6)).map((key) => [key, this.#value()] as const);
+    const atomic = this.#mode.isAtomic && this.#random.chance(0.5);
     return this.#change(
       entries.map(([key, value]) => [key, { value }]),
-      () => this.#backend.setMany(entries),
+      () => this.#backend.setMany(entries, { atomic }),
+      atomic,
     );
   }
 
@@ -102,8 +104,12 @@ class Lane {
     );
   }
 
-  async #change(outcomes: readonly (readonly [string, Outcome])[], work: () => Promise<unknown>): Promise<void> {
-    await this.#book.change(outcomes, work);
+  async #change(
+    outcomes: readonly (readonly [string, Outcome])[],
+    work: () => Promise<unknown>,
+    isAtomic = false,
+  ): Promise<void> {
+    await this.#book.change(outcomes, work, isAtomic);
     for (const [key, outcome] of outcomes) this.#known.set(key, outcome);
   }
 
