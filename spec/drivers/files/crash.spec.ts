@@ -102,3 +102,35 @@ describe('files: the file that says whose a lock is', () => {
     expect(locks).to.be.above(0);
   });
 });
+
+describe('files: the replay of a journal', function () {
+  this.timeout(60_000);
+  const random = new Random(SEED);
+  const machines = new Machines();
+
+  after(() => machines.end());
+
+  it('makes safe what it found before it acts on it, since who wrote it may have died before that', async () => {
+    const work = await machines.record('journal', random.seed(), STEPS);
+    const syncs = work.trace.operations.filter(({ name }) => name === 'fdatasync');
+    let acted = 0;
+    for (const { issued } of syncs.slice(0, 20)) {
+      const { trace } = await machines.goOn(work, issued, random.seed());
+      const before = trace.operations.filter(({ completed }) => completed <= issued);
+      const segments = new Set<number>();
+      for (const effect of before.flatMap(({ effects }) => effects)) {
+        if (effect.kind !== 'entry' || !effect.name.startsWith('segment-')) continue;
+        if (effect.id === undefined) segments.delete(effect.before as number);
+        else segments.add(effect.id);
+      }
+      if (segments.size === 0) continue;
+      for (const effect of trace.operations.slice(before.length).flatMap(({ effects }) => effects)) {
+        if (effect.kind === 'sync') segments.delete(effect.id);
+        if (effect.kind === 'entry' && /\.bin$/.test(effect.name)) break;
+      }
+      expect([...segments]).to.deep.equal([]);
+      acted++;
+    }
+    expect(acted).to.be.above(0);
+  });
+});

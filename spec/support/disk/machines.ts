@@ -38,6 +38,14 @@ export class Machines {
     return total;
   }
 
+  /** Kills the process that does the work, and goes on in another; answers all that was done then. */
+  async goOn(work: Work, tick: number, seed: number): Promise<Work> {
+    const points = [{ crash: 'process', tick, seed, again: 1 }] as const;
+    const [report] = (await this.#machine(work.trace.boot).ask({ kind: 'crash', work, points })) as Report[];
+    if (report?.next === undefined) throw new Error(`the work could not go on: ${report?.failures.join(', ')}`);
+    return report.next.work;
+  }
+
   async end(): Promise<void> {
     for (const machine of this.#machines) await machine.end();
     rmSync(this.#folder, { recursive: true, force: true });
