@@ -100,7 +100,7 @@ export class FilesDriver implements Driver<Uint8Array> {
       throw failure(error, 'make the folder', path);
     }
     this.#parts.prepare();
-    if (this.#journal !== undefined) await this.#journal.open(made === undefined ? path : dirname(made));
+    if (this.#journal !== undefined) await this.#journal.open(dirname(made ?? path));
     else await replayLeft(this.#parts.journalPlace);
     await this.#locks?.open();
     // What expires may be there already.

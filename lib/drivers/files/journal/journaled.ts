@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { dirname, sep } from 'node:path';
 import { KeepsakeError, RecoveryNeededError, StorageError } from '../../../errors.js';
 import { syncPath } from '../calls.js';
-import { failure } from '../failures.js';
+import { codeOf, failure } from '../failures.js';
 import type { Layout } from '../layout.js';
 import { Locks } from '../locks.js';
 import { bootOf } from '../owner.js';
@@ -58,14 +58,14 @@ export class Journaled {
   /**
    * Takes the folder, and replays what the writer before left.
    * @throws LockedError when another writer has it
-   * @param outermost the folder of the files; or the one around it in which it was made just now
+   * @param outermost the folder in which that of the files was made, or would have been
    * @throws CorruptDataError when what was left is damaged
    */
   async open(outermost: string): Promise<void> {
     const { layout, temporaries } = this.#place;
     const after = await take(this.#place, this.#locks);
     try {
-      await syncNames(this.#place.control, outermost);
+      await syncNames(this.#place, outermost);
       const writer = new Writer(layout, false, temporaries, undefined);
       const follower = new Follower(
         { layout, writer, ...this.#options, mark: (progress) => journal.mark(progress) },
@@ -187,12 +187,17 @@ async function take(place: JournalPlace, locks: Locks): Promise<number> {
   }
 }
 
-/** Makes safe that the folder of the journal can be found: a file system need not do so when it syncs what is inside. */
-async function syncNames(innermost: string, outermost: string): Promise<void> {
-  for (let path = innermost; ; path = dirname(path)) {
+/**
+ * Makes safe that the folder of the journal can be found: a file system need not do so when it syncs what is inside. Who made the folders may have
+ * died before that.
+ */
+async function syncNames({ control, layout }: JournalPlace, outermost: string): Promise<void> {
+  for (let path = control; ; path = dirname(path)) {
     try {
       await syncPath(path, true);
     } catch (error) {
+      // What is around the folder of the files may be closed to readers.
+      if (codeOf(error) === 'EACCES' && path.length < layout.root.path.length) return;
       throw failure(error, 'sync the folder', path);
     }
     if (path === outermost || path === dirname(path)) return;
