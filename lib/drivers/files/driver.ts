@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlink, unlinkSync, writeFileSync } from 'node:fs';
-import { sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
@@ -108,13 +108,14 @@ export class FilesDriver implements Driver<Uint8Array> {
   async open(): Promise<void> {
     const { path } = this.#layout.root;
     if (this.#parts.readOnly) return this.#openToRead(path);
+    let made: string | undefined;
     try {
-      mkdirSync(path, { recursive: true });
+      made = mkdirSync(path, { recursive: true });
     } catch (error) {
       throw failure(error, 'make the folder', path);
     }
     this.#parts.prepare();
-    if (this.#journal !== undefined) await this.#journal.open();
+    if (this.#journal !== undefined) await this.#journal.open(dirname(made ?? path));
     else await replayLeft(this.#parts.journalPlace);
     await this.#locks?.open();
     // What expires may be there already.

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
+  fsyncSync,
   link,
   mkdirSync,
   openSync,
@@ -115,6 +116,7 @@ export class Locks {
   isHeld(key: string): boolean {
     const lock = this.lockOf(key);
     const holder = look(lock);
+    this.#local = isLocal(this.#folder);
     return holder !== undefined && !this.#isDead(holder, lock);
   }
 
@@ -214,6 +216,8 @@ export class Locks {
       const descriptor = openSync(this.#ownPath, 'w');
       try {
         writeFileSync(descriptor, JSON.stringify({ ...this.#owner, file: fileOf(descriptor) }));
+        // A power cut could leave locks that do not say whose they are, and that are waited for until their silence tells.
+        fsyncSync(descriptor);
       } finally {
         closeSync(descriptor);
       }

@@ -149,6 +149,7 @@ export class Writer {
     } finally {
       closeSync(descriptor);
     }
+    if (this.#synced) syncFolder(folder);
   }
 
   #makeFolder(folder: string, key: string): void {
@@ -170,6 +171,21 @@ export class Writer {
       throw new StorageError(message, { path: folder, cause: error });
     }
     if (this.#temporary !== undefined) mkdirSync(this.#temporary, { recursive: true });
+  }
+}
+
+/**
+ * Makes the names in a folder safe. A file system need not keep the order in which names were made: an entry with a deadline could outlast the
+ * marker, and be listed for ever.
+ */
+function syncFolder(folder: string): void {
+  // Windows opens no folder.
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

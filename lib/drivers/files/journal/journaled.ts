@@ -1,7 +1,8 @@
 import { lstatSync } from 'node:fs';
-import { sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { KeepsakeError, RecoveryNeededError, StorageError } from '../../../errors.js';
-import { failure } from '../failures.js';
+import { syncPath } from '../calls.js';
+import { codeOf, failure } from '../failures.js';
 import type { Layout } from '../layout.js';
 import { Locks } from '../locks.js';
 import { bootOf } from '../owner.js';
@@ -59,12 +60,14 @@ export class Journaled {
   /**
    * Takes the folder, and replays what the writer before left.
    * @throws LockedError when another writer has it
+   * @param outermost the folder in which that of the files was made, or would have been
    * @throws CorruptDataError when what was left is damaged
    */
-  async open(): Promise<void> {
+  async open(outermost: string): Promise<void> {
     const { layout, temporaries, replacements } = this.#place;
     const after = await take(this.#place, this.#locks);
     try {
+      await syncNames(this.#place, outermost);
       const writer = new Writer({ layout, synced: false, temporaries, replacements });
       const follower = new Follower(
         { layout, writer, ...this.#options, mark: (progress) => journal.mark(progress) },
@@ -183,6 +186,23 @@ async function take(place: JournalPlace, locks: Locks): Promise<number> {
   } catch (error) {
     await leave(locks, folder);
     throw error instanceof KeepsakeError ? error : failure(error, 'replay the journal in', control);
+  }
+}
+
+/**
+ * Makes safe that the folder of the journal can be found: a file system need not do so when it syncs what is inside. Who made the folders may have
+ * died before that.
+ */
+async function syncNames({ control, layout }: JournalPlace, outermost: string): Promise<void> {
+  for (let path = control; ; path = dirname(path)) {
+    try {
+      await syncPath(path, true);
+    } catch (error) {
+      // What is around the folder of the files may be closed to readers.
+      if (codeOf(error) === 'EACCES' && path.length < layout.root.path.length) return;
+      throw failure(error, 'sync the folder', path);
+    }
+    if (path === outermost || path === dirname(path)) return;
   }
 }
 

@@ -44,6 +44,12 @@ export async function replay(found: Found, parts: ReplayParts): Promise<string[]
   const sameBoot = isSameBoot(found, parts.boot);
   // Another system's clock would say nothing.
   const clock = sameBoot && isLocal(parts.folder);
+  // Who wrote it may have died before it was safe: a power cut amid this could then take it, after the files were changed.
+  try {
+    for (const path of found.segments) await syncPath(path, false);
+  } catch (error) {
+    throw failure(error, 'sync the journal in', parts.folder);
+  }
   const displaced: string[] = [];
   const files: string[] = [];
   const folders = new Set<string>();
