@@ -64,6 +64,7 @@ export { type MemoryOptions, memory } from './drivers/memory.js';
 export * from './errors.js';
 export { type ClassDecorator, StoredIn } from './model/declare.js';
 export { Field, type FieldDecorator, type FieldOptions, type FieldSpecification, SessionField } from './model/field.js';
+export type { Followed, Following } from './model/following.js';
 export type { Dropped } from './model/frozen.js';
 export type { FindQuery, Listing } from './model/listing.js';
 export { Manager } from './model/manager.js';
