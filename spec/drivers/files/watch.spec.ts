@@ -375,6 +375,19 @@ describe('files, watched', function () {
       expect(await all()).to.deep.equal([]);
     });
 
+    it('is not told when it is looked at between two writes, or amid one', async () => {
+      const { backend, all } = await watched({ watch: { settle: 1 } });
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, lane) => {
+          for (let round = 0; round < 200; round++) {
+            if (round % 10 === 9) await backend.delete(`k${lane}`);
+            else await backend.set(`k${lane}`, `${round}`);
+          }
+        }),
+      );
+      expect(await all()).to.deep.equal([]);
+    });
+
     it('is told apart from what another backend does to the same key', async () => {
       const { backend, folder, all, told } = await watched();
       const other = folders.open(folder, { extension: '.json' });
