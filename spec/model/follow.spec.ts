@@ -175,6 +175,26 @@ describe('follow', function () {
     expect(await heard.next()).to.deep.equal(['reloaded ann']);
   });
 
+  it("lets a save over a conflict reject, with concurrency: 'optimistic'", async () => {
+    const { service, folder, heard } = open();
+    @StoredIn(service, { concurrency: 'optimistic' })
+    class Lamp extends Store {
+      @Field() colour = 'white';
+    }
+    const lamp = Lamp.create('kitchen');
+    await lamp.save();
+    await Lamp.manager.follow();
+    lamp.colour = 'green';
+    writeFileSync(join(folder, 'lamp', 'kitchen.json'), '{"colour":"red"}');
+    expect(await heard.next()).to.deep.equal(['conflict kitchen']);
+    expect((await rejection(lamp.save())).code).to.equal('KEEPSAKE_CONFLICT');
+    expect(await lamp.load()).to.equal(true);
+    expect(lamp.colour).to.equal('red');
+    rmSync(join(folder, 'lamp', 'kitchen.json'));
+    expect(await heard.next()).to.deep.equal(['deleted kitchen']);
+    await lamp.save();
+  });
+
   it('does not take for unchanged what was set back to an earlier state', async () => {
     const { User, edit, heard } = open();
     edit('ann', '{"name":"First"}');
