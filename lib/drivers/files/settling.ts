@@ -1,4 +1,5 @@
 import { sep } from 'node:path';
+import type { Known } from './known.js';
 import type { Watched } from './watched.js';
 
 /** Something that may have changed. */
@@ -6,6 +7,8 @@ export interface Doubt {
   readonly node: Watched;
   /** The name in the folder of the node; `undefined` for the root folder itself. */
   readonly name: string | undefined;
+  /** What it was when it was met. */
+  readonly seen: Known | undefined;
   /** When it was first doubted. */
   readonly since: number;
   /** When to look. */
@@ -33,14 +36,20 @@ export class Settling {
     this.#onDue = onDue;
   }
 
-  /** @param replaced whether something took the place of what was there, rather than was written into it */
-  add(node: Watched, name: string | undefined, replaced: boolean): void {
+  /**
+   * @param how `'written'`: something was written into it; `'replaced'`: something took its place, or it went; `'met'`: it was found to differ, whenever
+   * that came to be, so that the wait for one in doubt already does not begin anew
+   * @param seen what it was when it was met
+   */
+  add(node: Watched, name: string | undefined, how: 'written' | 'replaced' | 'met', seen?: Known): void {
     const now = performance.now();
     const path = node.folder.path + sep + (name ?? '');
     const before = this.#doubts.get(path);
-    if (before?.node === node && replaced && now - before.since >= PATIENCE * this.#settle) return;
+    if (before?.node === node) {
+      if (how === 'met' || (how === 'replaced' && now - before.since >= PATIENCE * this.#settle)) return;
+    }
     this.#doubts.delete(path);
-    this.#doubts.set(path, { node, name, since: before?.since ?? now, due: now + this.#settle });
+    this.#doubts.set(path, { node, name, seen, since: before?.since ?? now, due: now + this.#settle });
     this.schedule();
   }
 

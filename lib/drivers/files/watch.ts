@@ -4,11 +4,12 @@ import type { WatchRequest } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
 import { KeepsakeError, StorageError } from '../../errors.js';
 import { isExpired, isSame, type Known, look, stamped, stampOf } from './known.js';
-import { type Folder, HASHED, type Layout, type Place } from './layout.js';
+import type { Folder, Layout, Place } from './layout.js';
 import { countEvent, onOverflow } from './overflow.js';
-import { Settling } from './settling.js';
+import { Scope } from './scope.js';
+import { type Doubt, Settling } from './settling.js';
 import { openFolder, Slice, subFolder } from './walk.js';
-import { cannotWatch, identify, isMissing, namesBetween, statsOf, Watched } from './watched.js';
+import { cannotWatch, identify, isMissing, statsOf, Watched } from './watched.js';
 
 /** How a folder is watched; checked. */
 export interface WatchSettings {
@@ -37,8 +38,7 @@ export class FolderWatch {
   readonly #request: WatchRequest;
   readonly #isUnderWay: (path: string) => boolean;
   readonly #root: Watched;
-  /** The names of the folders that lead from the root to all keys of the prefix: nothing else in them is of interest. */
-  readonly #path: readonly string[];
+  readonly #scope: Scope;
   readonly #settling: Settling;
   readonly #slice = new Slice();
   readonly #ignoreOverflow: () => void;
@@ -61,9 +61,7 @@ export class FolderWatch {
     this.#request = request;
     this.#isUnderWay = isUnderWay;
     this.#root = new Watched(layout.root, undefined);
-    const start = layout.start(request.prefix);
-    // Where no key can have the prefix, nothing in the root is of interest.
-    this.#path = start === undefined ? [''] : namesBetween(layout.root.path, start.path);
+    this.#scope = new Scope(layout, request.prefix);
     this.#settling = new Settling(settle, () => this.#work());
     this.#ignoreOverflow = onOverflow(() => this.#lookAtAll());
   }
@@ -89,9 +87,10 @@ export class FolderWatch {
 
   /** The driver itself has changed a file. */
   remember({ path, folder }: Place, known: Known | undefined): void {
-    const node = this.#nodeAt(folder, known !== undefined);
+    this.doubt(path);
+    const node = this.#scope.nodeAt(this.#root, folder, known !== undefined);
     const name = path.slice(folder.length + 1);
-    if (node === undefined || !this.#isOurs(node, name)) return;
+    if (node === undefined || !this.#scope.mayHold(node, name)) return;
     if (known === undefined || isExpired(known, this.#settings.clock())) node.files.delete(name);
     else node.files.set(name, known);
   }
@@ -153,7 +152,7 @@ export class FolderWatch {
       if (next === undefined) return;
       if (this.#slice.over) await this.#slice.pause();
       if (next.name === undefined) await this.#checkRoot();
-      else if (!next.node.closed) await this.#check(next.node, next.name);
+      else if (!next.node.closed) await this.#check(next, next.name);
     }
   }
 
@@ -167,13 +166,14 @@ export class FolderWatch {
     const isRename = type === 'rename';
     // So the system says that the folder itself was moved or removed.
     if (isRename && name === basename(node.folder.path)) this.#doubtFolder(node);
-    if (this.#isOurs(node, name) || (isRename && this.#leads(node, name))) this.#settling.add(node, name, isRename);
+    if (!this.#scope.mayHold(node, name) && !(isRename && this.#scope.leads(node, name))) return;
+    this.#settling.add(node, name, isRename ? 'replaced' : 'written');
   }
 
   /** The folder itself may be another by now. */
   #doubtFolder(node: Watched): void {
-    if (node.parent === undefined) this.#settling.add(node, undefined, true);
-    else this.#settling.add(node.parent, basename(node.folder.path), true);
+    if (node.parent === undefined) this.#settling.add(node, undefined, 'replaced');
+    else this.#settling.add(node.parent, basename(node.folder.path), 'replaced');
   }
 
   /** Anything in the folder may have changed. */
@@ -188,17 +188,18 @@ export class FolderWatch {
   }
 
   /** Looks at what a name stands for by now. */
-  async #check(node: Watched, name: string): Promise<void> {
+  async #check({ node, seen }: Doubt, name: string): Promise<void> {
     const path = node.folder.path + sep + name;
     const stats = statsOf(path);
     if (stats === undefined) this.#checkRootIsThere();
-    const sub = stats && this.#leads(node, name) ? this.#subFolder(node, name, stats) : undefined;
+    const sub = stats && this.#scope.leads(node, name) ? this.#subFolder(node, name, stats) : undefined;
     if (sub !== undefined) await this.#scan(node.sub(name) ?? node.add(name, sub));
     else await this.#leave(node.sub(name));
-    if (!this.#isOurs(node, name)) return;
-    if (this.#isUnderWay(path)) return this.#settling.add(node, name, false);
-    const known = stats?.isFile() ? await this.#lookOrLater(path) : undefined;
-    if (known === 'doubtful') this.#settling.add(node, name, false);
+    if (!this.#scope.mayHold(node, name)) return;
+    const known = this.#isUnderWay(path) ? 'doubtful' : stats?.isFile() ? await this.#lookOrLater(path) : undefined;
+    if (known === 'doubtful') this.#settling.add(node, name, 'met');
+    // Where the system tells nothing, a file is left alone if it is the same twice.
+    else if (this.#settings.poll !== undefined && !isSame(seen, known)) this.#settling.add(node, name, 'met', known);
     else this.#compare(node, name, known);
   }
 
@@ -210,7 +211,7 @@ export class FolderWatch {
     if (live === undefined) node.files.delete(name);
     else node.files.set(name, live);
     if (live === undefined ? before === undefined || isExpired(before, now) : isSame(before, live)) return;
-    const key = this.#keyOf(node, name, live ?? before);
+    const key = this.#scope.keyOf(node, name, live ?? before);
     if (key === undefined) return;
     this.#request.changed({ type: live === undefined ? 'delete' : 'set', key });
   }
@@ -220,7 +221,7 @@ export class FolderWatch {
     if (this.#over) return;
     const { folder } = node;
     if (!this.#watch(node)) return this.#leave(node);
-    const only = this.#path[node.depth];
+    const only = this.#scope.only(node);
     const subs: [string, Folder][] = [];
     const missing = new Set(node.names());
     if (only !== undefined) {
@@ -236,9 +237,9 @@ export class FolderWatch {
           const { name } = dirent;
           const sub = subFolder(this.#layout, folder, dirent);
           if (sub !== undefined) subs.push([name, sub]);
-          else if (dirent.isFile() && this.#isOurs(node, name)) await this.#meet(node, name);
-          else continue;
-          missing.delete(name);
+          const isOurs = sub === undefined && dirent.isFile() && this.#scope.mayHold(node, name);
+          if (isOurs) await this.#meet(node, name);
+          if (isOurs || sub !== undefined) missing.delete(name);
           if (this.#slice.over) await this.#slice.pause();
           if (this.#over) return;
         }
@@ -246,10 +247,10 @@ export class FolderWatch {
         handle.closeSync();
       }
     }
-    for (const name of missing) this.#settling.add(node, name, true);
+    for (const name of missing) this.#settling.add(node, name, 'met');
     for (const [name, sub] of subs) {
       if (node.closed) return;
-      if (this.#leads(node, name)) await this.#scan(node.sub(name) ?? node.add(name, sub));
+      if (this.#scope.leads(node, name)) await this.#scan(node.sub(name) ?? node.add(name, sub));
     }
   }
 
@@ -262,11 +263,9 @@ export class FolderWatch {
     if (stamp !== undefined && typeof before === 'object' && before.stamp === stamp) return;
     if (!this.#started) return this.#meetFirst(node, name, path, stamp);
     const known = this.#isUnderWay(path) ? 'doubtful' : await this.#lookOrLater(path);
-    if (known === undefined || known === 'doubtful' || !isSame(node.files.get(name), known)) {
-      this.#settling.add(node, name, false);
-    } else {
-      node.files.set(name, stamped(known, stamp));
-    }
+    if (known === undefined || known === 'doubtful') this.#settling.add(node, name, 'met');
+    else if (isSame(node.files.get(name), known)) node.files.set(name, stamped(known, stamp));
+    else this.#settling.add(node, name, 'met', known);
   }
 
   /** Before the start nothing is told of; what the driver changes meanwhile it says itself. */
@@ -332,45 +331,9 @@ export class FolderWatch {
     return true;
   }
 
-  /** The node of a folder that the driver has written to; it may not have been looked at yet. */
-  #nodeAt(folder: string, make: boolean): Watched | undefined {
-    let node = this.#root;
-    for (const name of namesBetween(this.#root.folder.path, folder)) {
-      let sub = node.sub(name);
-      const made = make && sub === undefined ? this.#layout.folderOf(node.folder, name) : undefined;
-      if (made !== undefined) sub = node.add(name, made);
-      if (sub === undefined) return undefined;
-      node = sub;
-    }
-    return node;
-  }
-
   #subFolder(node: Watched, name: string, stats: Stats): Folder | undefined {
     const entry = { name, isDirectory: () => stats.isDirectory(), isSymbolicLink: () => stats.isSymbolicLink() };
     return subFolder(this.#layout, node.folder, entry);
-  }
-
-  /** Whether keys of the prefix may be in a folder of this name. */
-  #leads(node: Watched, name: string): boolean {
-    const only = this.#path[node.depth];
-    if (only !== undefined) return only === name;
-    const prefix = this.#layout.folderOf(node.folder, name)?.prefix;
-    return prefix !== undefined && (prefix.startsWith(this.#request.prefix) || this.#request.prefix.startsWith(prefix));
-  }
-
-  /** Whether a file of this name may be of a key of the prefix. */
-  #isOurs(node: Watched, name: string): boolean {
-    if (node.depth < this.#path.length) return false;
-    const key = this.#layout.keyOf(node.folder, name);
-    return key === HASHED || key?.startsWith(this.#request.prefix) === true;
-  }
-
-  #keyOf(node: Watched, name: string, known: Known | undefined): string | undefined {
-    const key = this.#layout.keyOf(node.folder, name);
-    if (key !== HASHED) return key;
-    const named = typeof known === 'object' ? known.key : undefined;
-    if (named === undefined || this.#layout.place(named).path !== node.folder.path + sep + name) return undefined;
-    return named.startsWith(this.#request.prefix) ? named : undefined;
   }
 
   #checkRootIsThere(): void {

@@ -579,7 +579,7 @@ describe('files, watched', function () {
 
   describe('polling', () => {
     it('tells the same without the system', async () => {
-      const { backend, folder, told, write, run } = await watched({ watch: { poll: 20, settle: 10 } }, user);
+      const { backend, folder, told, write, run } = await watched({ watch: { poll: 20, settle: 30 } }, user);
       write('user/ann.json', 'changed');
       await told.until(() => told.changes.length === 1);
       expect(told.take()).to.deep.equal(['set user:ann']);
