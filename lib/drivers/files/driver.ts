@@ -1,7 +1,16 @@
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlink, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, sep } from 'node:path';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
-import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
+import type {
+  Condition,
+  Counter,
+  Driver,
+  Entry,
+  ListedEntry,
+  Page,
+  ScanRequest,
+  WatchRequest,
+} from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
 import { addToCounter, eachOf } from '../../backend/operations.js';
 import { Slice } from '../../backend/slice.js';
@@ -18,6 +27,7 @@ import { type FileEntry, Reader } from './reader.js';
 import type { Replacements } from './replacements.js';
 import type { Temporaries } from './temporaries.js';
 import { walk } from './walk.js';
+import type { Watches } from './watches.js';
 import { MARKER, move, Writer } from './writer.js';
 
 /**
@@ -38,6 +48,7 @@ export interface FilesParts {
   readonly journalPlace: JournalPlace;
   readonly temporaries: Temporaries;
   readonly replacements: Replacements;
+  readonly watches: Watches;
   readonly readOnly: boolean;
   readonly clock: Clock;
   /** The folder of temporary files; beside each file if absent. */
@@ -71,6 +82,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   readonly #writer: Writer;
   readonly #listing: Listing;
   readonly #sweeper: Sweeper;
+  readonly #watches: Watches;
   #sweeping: Promise<void> | undefined;
   #closed = false;
 
@@ -88,6 +100,7 @@ export class FilesDriver implements Driver<Uint8Array> {
       enumerable: true,
       writable: !readOnly,
       setMany: journal === undefined ? 'none' : level,
+      watch: true,
     });
     this.name = name;
     this.clock = clock;
@@ -102,6 +115,7 @@ export class FilesDriver implements Driver<Uint8Array> {
     const atOnce = bulkReads === 'concurrent' ? READS_AT_ONCE : 1;
     const pending = journal && ((key: string) => journal.find(key));
     this.#listing = new Listing({ layout, reader: this.#reader, clock, replacements, atOnce }, pending);
+    this.#watches = parts.watches;
     this.#sweeper = new Sweeper(sweepEvery, async () => (await this.#sweep()).left);
   }
 
@@ -136,6 +150,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   async close(): Promise<void> {
     this.#closed = true;
     this.#sweeper.stop();
+    await this.#watches.close();
     await this.#sweeping;
     await this.#queue.drain();
     await this.#locks?.close();
@@ -318,6 +333,10 @@ export class FilesDriver implements Driver<Uint8Array> {
     return removed;
   }
 
+  watch(request: WatchRequest): Promise<void> {
+    return this.#watches.add(request);
+  }
+
   locate(key: string): string {
     return this.#layout.place(key).path;
   }
@@ -334,7 +353,7 @@ export class FilesDriver implements Driver<Uint8Array> {
         const aside = `${temporary ?? place.folder}${sep}${name}.corrupt-${time}`;
         if (lstatSync(aside, { throwIfNoEntry: false }) !== undefined) continue;
         try {
-          await move(place.path, aside);
+          await this.#watches.own(place, undefined, () => move(place.path, aside));
         } catch (error) {
           throw failure(error, 'move aside', place.path, key);
         }
@@ -361,7 +380,8 @@ export class FilesDriver implements Driver<Uint8Array> {
   #store(place: Place, key: string, value: Uint8Array, expiresAt: number | undefined): Promise<void> {
     const bytes = toFile(value, expiresAt, place.hashed ? key : undefined);
     if (this.#journal !== undefined) return this.#journal.commit([{ key, bytes }]);
-    return this.#writer.write(place, key, bytes, expiresAt !== undefined && this.#layout.markers);
+    const expires = expiresAt !== undefined && this.#layout.markers;
+    return this.#watches.own(place, bytes, () => this.#writer.write(place, key, bytes, expires));
   }
 
   async #load(place: Place, key: string): Promise<FileEntry | undefined> {
@@ -443,10 +463,12 @@ export class FilesDriver implements Driver<Uint8Array> {
       await this.#journal.commit([{ key, bytes: undefined }]);
       return true;
     }
-    const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => unlink(path, resolve));
-    if (failed === null) return true;
-    if (failed.code === 'ENOENT') return false;
-    throw failure(failed, 'delete', path);
+    return this.#watches.own(place, undefined, async () => {
+      const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => unlink(path, resolve));
+      if (failed === null) return true;
+      if (failed.code === 'ENOENT') return false;
+      throw failure(failed, 'delete', path);
+    });
   }
 
   /** Removes a folder that holds nothing, or only our marker. */

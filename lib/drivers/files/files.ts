@@ -14,6 +14,7 @@ import { EncodedLayout } from './names.js';
 import { Replacements } from './replacements.js';
 import { Temporaries } from './temporaries.js';
 import { TreeLayout } from './tree.js';
+import { Watches } from './watches.js';
 import type { Durability } from './writer.js';
 
 /** Options of {@link files}. */
@@ -65,14 +66,31 @@ export interface FilesOptions extends BackendOptions {
    * main thread: for a disk that is slow to answer, such as a network file system, or files that were not read for long.
    */
   readonly bulkReads?: BulkReads | undefined;
+  /** How `watch` looks for changes. */
+  readonly watch?: FilesWatchOptions | undefined;
   /** The time; `Date.now` by default. */
   readonly clock?: Clock | undefined;
 }
 
+/** How {@link files} look for changes that others make. */
+export interface FilesWatchOptions {
+  /**
+   * How long a file must be left alone before a change of it is told, since it may be half written; 50 milliseconds by default. More where others write
+   * slowly, such as over a network.
+   */
+  readonly settle?: Duration | undefined;
+  /**
+   * Look at every file so often, rather than let the system tell: for disks of a network, of which the system sees no changes that other machines make, and
+   * for more folders than it can watch.
+   */
+  readonly poll?: Duration | undefined;
+}
+
+const SETTLE = 50;
 const OPTIONS = [
   ...BACKEND_OPTIONS,
   ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'clock', 'readOnly'],
-  ...['bulkReads', 'visibleWithin', 'checkpointEvery', 'segmentSize'],
+  ...['bulkReads', 'watch', 'visibleWithin', 'checkpointEvery', 'segmentSize'],
 ];
 const LAYOUTS = ['encoded', 'tree'];
 const DURABILITIES = ['file', 'journal', 'none'];
@@ -114,11 +132,18 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
   const extension = toExtension(options.extension, layout);
   const temporary = toTemporary(options.temporary, layout);
   const lockTimeout = options.lockTimeout === 0 ? 0 : toMilliseconds(options.lockTimeout ?? 10_000, 'lockTimeout');
+  const { settle = SETTLE, poll } = toWatch(options.watch);
   const control = temporary ?? `${root}${sep}.keepsake`;
   const temporaries = new Temporaries();
   const filesLayout = layout === 'tree' ? new TreeLayout(root, extension) : new EncodedLayout(root, extension);
   const replacements = new Replacements();
-  const journalPlace = { layout: filesLayout, temporaries, replacements, control, lockTimeout };
+  const watches = new Watches({
+    layout: filesLayout,
+    clock,
+    settle: toMilliseconds(settle, 'watch.settle'),
+    poll: poll === undefined ? undefined : toMilliseconds(poll, 'watch.poll'),
+  });
+  const journalPlace = { layout: filesLayout, temporaries, replacements, watches, control, lockTimeout };
   const journal = toJournal(options, layout, durability);
   const driver = new FilesDriver({
     name: `files in ${folder}`,
@@ -128,6 +153,7 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
     journalPlace,
     temporaries,
     replacements,
+    watches,
     readOnly,
     clock,
     temporary,
@@ -196,6 +222,11 @@ function toExtension(extension: unknown, layout: 'encoded' | 'tree'): string {
   throw new InvalidArgumentError(
     `files: extension must be a dot and then lower-case letters, digits, "_", "-" or further dots, not end in a number, and have at most ${LONGEST_EXTENSION} characters, such as '.json'; got ${show(extension)}`,
   );
+}
+
+function toWatch(watch: unknown = {}): FilesWatchOptions {
+  checkOptions(watch, ['settle', 'poll'], 'files: watch');
+  return watch as FilesWatchOptions;
 }
 
 function toTemporary(temporary: unknown, layout: 'encoded' | 'tree'): string | undefined {

@@ -1,11 +1,11 @@
-import { unlink } from 'node:fs';
 import { dirname } from 'node:path';
 import { eachOf } from '../../../backend/operations.js';
-import { call, syncPath } from '../calls.js';
-import { codeOf, failure } from '../failures.js';
+import { remove, syncPath } from '../calls.js';
+import { failure } from '../failures.js';
 import { readHeader } from '../header.js';
 import type { Layout } from '../layout.js';
 import { entryOf, type FileEntry } from '../reader.js';
+import type { Watches } from '../watches.js';
 import type { Writer } from '../writer.js';
 import type { Change } from './frame.js';
 import type { Progress } from './segment.js';
@@ -21,6 +21,7 @@ interface Pending {
 export interface FollowerParts {
   readonly layout: Layout;
   readonly writer: Writer;
+  readonly watches: Watches;
   /** How long a file may lag behind, in milliseconds. */
   readonly visibleWithin: number;
   /** How often the files are synced, in milliseconds. */
@@ -151,18 +152,20 @@ export class Follower {
   }
 
   async #put(key: string, pending: Pending): Promise<void> {
-    const { layout, writer } = this.#parts;
+    const { layout, writer, watches } = this.#parts;
     const { bytes, time } = pending;
     const place = layout.place(key);
-    if (bytes === undefined) {
-      await call((done) => unlink(place.path, (error) => done(error, undefined))).catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw failure(error, 'delete', place.path, key);
-      });
-    } else {
-      const expires = layout.markers && readHeader(bytes, bytes.length).expiresAt !== undefined;
-      await writer.write(place, key, bytes, expires, time);
-      this.#files.add(place.path);
-    }
+    await watches.own(place, bytes, async () => {
+      if (bytes === undefined) {
+        await remove(place.path).catch((error: unknown) => {
+          throw failure(error, 'delete', place.path, key);
+        });
+      } else {
+        const expires = layout.markers && readHeader(bytes, bytes.length).expiresAt !== undefined;
+        await writer.write(place, key, bytes, expires, time);
+        this.#files.add(place.path);
+      }
+    });
     this.#folders.add(place.folder);
     if (this.#pending.get(key) === pending) this.#pending.delete(key);
   }

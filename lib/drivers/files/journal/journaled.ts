@@ -9,6 +9,7 @@ import { bootOf } from '../owner.js';
 import type { FileEntry } from '../reader.js';
 import type { Replacements } from '../replacements.js';
 import type { Temporaries } from '../temporaries.js';
+import type { Watches } from '../watches.js';
 import { Writer } from '../writer.js';
 import { Follower } from './follower.js';
 import { findJournal, segmentsIn } from './found.js';
@@ -31,6 +32,7 @@ export interface JournalPlace {
   readonly layout: Layout;
   readonly temporaries: Temporaries;
   readonly replacements: Replacements;
+  readonly watches: Watches;
   /** The folder of what is not entries. */
   readonly control: string;
   /** How long the folder is waited for, in milliseconds. */
@@ -64,13 +66,13 @@ export class Journaled {
    * @throws CorruptDataError when what was left is damaged
    */
   async open(outermost: string): Promise<void> {
-    const { layout, temporaries, replacements } = this.#place;
+    const { layout, temporaries, replacements, watches } = this.#place;
     const after = await take(this.#place, this.#locks);
     try {
       await syncNames(this.#place, outermost);
       const writer = new Writer({ layout, synced: false, temporaries, replacements });
       const follower = new Follower(
-        { layout, writer, ...this.#options, mark: (progress) => journal.mark(progress) },
+        { layout, writer, watches, ...this.#options, mark: (progress) => journal.mark(progress) },
         after,
       );
       const journal = new Journal({
