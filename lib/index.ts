@@ -14,6 +14,7 @@ export type {
 export type { Clock, Duration } from './backend/duration.js';
 export type {
   BackendOptions,
+  ClearAllOptions,
   DeleteOptions,
   ExpiryOptions,
   GetOptions,

@@ -57,8 +57,8 @@ class EncodedDriver<T, S> implements Driver<T> {
     this.#codec = codec;
   }
 
-  read(key: string): Awaitable<Entry<T> | undefined> {
-    const reading = this.#inner.read(key);
+  read(key: string, valueOnly?: boolean): Awaitable<Entry<T> | undefined> {
+    const reading = this.#inner.read(key, valueOnly);
     return reading instanceof Promise ? reading.then((entry) => this.#decode(key, entry)) : this.#decode(key, reading);
   }
 
@@ -85,8 +85,8 @@ class EncodedDriver<T, S> implements Driver<T> {
     for await (const batch of operations.stream(this.#inner, request)) yield await this.#decodeListed(batch);
   }
 
-  async readMany(keys: readonly string[]): Promise<(Entry<T> | undefined)[]> {
-    const entries = await operations.readMany(this.#inner, keys);
+  async readMany(keys: readonly string[], valueOnly?: boolean): Promise<(Entry<T> | undefined)[]> {
+    const entries = await operations.readMany(this.#inner, keys, valueOnly);
     return eachInTurn(entries, (entry, index) => this.#decode(keys[index] as string, entry));
   }
 
@@ -140,8 +140,8 @@ class EncodedDriver<T, S> implements Driver<T> {
     return this.#decode(key, stored);
   }
 
-  clear(prefix: string): Promise<void> {
-    return operations.clear(this.#inner, prefix);
+  clear(prefix: string, everything?: boolean): Promise<void> {
+    return operations.clear(this.#inner, prefix, everything);
   }
 
   count(prefix: string): Promise<number> {
