@@ -2,7 +2,16 @@ import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 
 /** The parts, in the order in which they run. */
-export const PARTS: readonly string[] = ['memory', 'cache', 'models', 'files', 'startup', 'codecs', 'wrappers'];
+export const PARTS: readonly string[] = [
+  'memory',
+  'cache',
+  'models',
+  'files',
+  'startup',
+  'codecs',
+  'wrappers',
+  'redis',
+];
 
 /** What the command line says. */
 export interface Options {
