@@ -106,17 +106,13 @@ export class RedisDriver implements Driver {
   }
 
   async readMany(keys: readonly string[], valueOnly?: boolean): Promise<(Entry<Uint8Array> | undefined)[]> {
-    const entries = new Array<Entry<Uint8Array> | undefined>(keys.length).fill(undefined);
-    await this.#bySlot(keys, async (group, indexes) => {
-      if (valueOnly === true) {
-        const values = (await this.#connection.send(['MGET', ...group], group[0])) as (Buffer | null)[];
-        for (const [at, value] of values.entries()) {
-          if (value !== null) entries[indexes[at] as number] = { value };
-        }
-      } else {
-        const found = (await this.#connection.run(READ, group)) as Found[];
-        for (const [at, one] of found.entries()) entries[indexes[at] as number] = toEntry(one);
-      }
+    if (keys.length === 0) return [];
+    const stored = keys.map((key) => this.#prefix + key);
+    if (!this.#connection.slotted && stored.length <= TOGETHER) return this.#readGroup(stored, valueOnly);
+    const entries = new Array<Entry<Uint8Array> | undefined>(keys.length);
+    await this.#grouped(stored, async (group, indexes) => {
+      const found = await this.#readGroup(group, valueOnly);
+      for (const [at, index] of indexes.entries()) entries[index] = found[at];
     });
     return entries;
   }
@@ -181,11 +177,12 @@ export class RedisDriver implements Driver {
     return listed.filter((entry) => entry !== undefined);
   }
 
-  #bySlot(keys: readonly string[], work: (group: Group, indexes: readonly number[]) => Promise<void>): Promise<void> {
-    return this.#grouped(
-      keys.map((key) => this.#prefix + key),
-      work,
-    );
+  /** The entries of some keys, at least one, that may be named in one command. */
+  async #readGroup(stored: readonly string[], valueOnly?: boolean): Promise<(Entry<Uint8Array> | undefined)[]> {
+    const [first] = stored as Group;
+    if (valueOnly !== true) return ((await this.#connection.run(READ, stored as Group)) as Found[]).map(toEntry);
+    const values = (await this.#connection.send(['MGET', ...stored], first)) as (Buffer | null)[];
+    return values.map((value) => (value === null ? undefined : { value }));
   }
 
   /** Works on groups of keys that may be named in one command, all at once, with their places among all. */
