@@ -16,7 +16,8 @@ const connectRaw = (url: string) => createClient({ url });
 
 describe('redis', function () {
   this.timeout(60_000);
-  const using = useServer(startRedis);
+  // Never one that is named: these specs clear databases.
+  const using = useServer(() => startRedis({ parameters: ['--databases', '16'] }));
   const opened: Backend[] = [];
 
   function open(options: RedisOptions = {}, url = using.server.url): Backend {
@@ -313,7 +314,28 @@ describe('redis', function () {
   });
 
   describe('users', () => {
-    const guarded = useServer(() => startRedis({ password: 'open sesame', users: ['reader on >read ~* +get +ping'] }));
+    const users = [
+      'reader on >read ~* +get +ping',
+      'app on >secret ~sessions:* +@read +@write +@scripting +ping -@dangerous +scan',
+    ];
+    const guarded = useServer(() => startRedis({ password: 'open sesame', users }));
+
+    it('need no more rights than the documentation says', async () => {
+      const { host, port } = guarded.server;
+      const backend = open({ namespace: 'sessions' }, `redis://app:secret@${host}:${port}`);
+      await backend.set('key', 'value', { ttl: '1h' });
+      const version = (await backend.getEntry('key'))?.version ?? '';
+      expect(await backend.set('key', 'other', { if: { version } })).to.equal(true);
+      await backend.increment('counter');
+      await backend.update('key', () => 'third');
+      await backend.touch('key', null);
+      expect((await all(backend.entries())).map(([key]) => key).sort()).to.deep.equal(['counter', 'key']);
+      expect(await backend.deleteMany(['counter'])).to.equal(1);
+      await backend.clear();
+      expect(await backend.count()).to.equal(0);
+      const outside = open({ namespace: 'other' }, `redis://app:secret@${host}:${port}`);
+      expect(await failure(() => outside.get('key'))).to.include({ code: 'KEEPSAKE_ACCESS_DENIED' });
+    });
 
     it('are known by name and password', async () => {
       const { host, port, url } = guarded.server;
