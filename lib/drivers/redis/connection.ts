@@ -6,10 +6,13 @@ import type { Script } from './scripts.js';
 /** Gives a link that is connected. */
 export type Connect = () => Promise<Link>;
 
+/** Who does not answer. */
+type Silent = Pick<Node, 'giveUp'> | { destroy(): void };
+
 /** What is waited for. */
 interface Command {
   /** Who answers: a server, or the one of a key. */
-  readonly by: Node | string;
+  readonly by: Silent | string;
   /** By `performance.now()`. */
   readonly started: number;
   readonly reject: (error: Error) => void;
@@ -45,12 +48,12 @@ export class Connection {
 
   /** Connects, if that is due. */
   async open(): Promise<void> {
-    await this.#bounded('', () => this.#linked());
+    await this.bounded('', () => this.#linked());
   }
 
   /** Sends a command about a key, as the server names it. */
   send(args: readonly Argument[], key: string): Promise<Reply> {
-    return this.#bounded(key, () => {
+    return this.bounded(key, () => {
       const link = this.#link;
       return link?.alive ? link.send(args, key) : this.#linked().then((made) => made.send(args, key));
     });
@@ -72,7 +75,7 @@ export class Connection {
   async nodes(): Promise<readonly Node[]> {
     const link = this.#link?.alive ? this.#link : await this.#linked();
     const nodes = await link.nodes();
-    return nodes.map((node) => ({ ...node, send: (args) => this.#bounded(node, () => node.send(args)) }));
+    return nodes.map((node) => ({ ...node, send: (args) => this.bounded(node, () => node.send(args)) }));
   }
 
   /** Waits for what is under way, which has its deadlines, and ends the connections that are ours. */
@@ -106,7 +109,11 @@ export class Connection {
     return link;
   }
 
-  #bounded<T>(by: Node | string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Waits for `work` no longer than a command may take.
+   * @param by who is to be given up if it takes longer: a server, or the one of a key
+   */
+  bounded<T>(by: Silent | string, work: () => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new ClosedError(`${this.#where} is closed; open another backend to go on`));
     return new Promise<T>((resolve, reject) => {
       const command: Command = { by, started: performance.now(), reject };
@@ -146,7 +153,8 @@ export class Connection {
       this.#end(command);
       command.reject(this.#late(command.started));
       if (typeof command.by === 'string') this.#link?.giveUp(command.by);
-      else command.by.giveUp();
+      else if ('giveUp' in command.by) command.by.giveUp();
+      else command.by.destroy();
     }
   }
 

@@ -1,9 +1,19 @@
 import { createHash } from 'node:crypto';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
-import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
+import type {
+  Condition,
+  Counter,
+  Driver,
+  Entry,
+  ListedEntry,
+  Page,
+  ScanRequest,
+  WatchRequest,
+} from '../../backend/driver.js';
 import { CorruptDataError, NotAnIntegerError, OutOfRangeError, UnsupportedError } from '../../errors.js';
 import { show } from '../../show.js';
 import type { Connection } from './connection.js';
+import { type EventSource, watchEvents } from './events.js';
 import type { Argument } from './link.js';
 import { scanAll, scanPage } from './listing.js';
 import { INCREMENT, PERSIST, READ, REMOVE, RENEW, REPLACE, toDeadline, toNative } from './scripts.js';
@@ -24,16 +34,23 @@ const TOGETHER = 1000;
 
 /** Entries as strings of Redis, with Redis' own expiry. */
 export class RedisDriver implements Driver {
-  readonly capabilities = abilities;
+  readonly capabilities: Capabilities;
   readonly name: string;
+  readonly watch?: (request: WatchRequest) => Promise<void>;
   readonly #connection: Connection;
   readonly #prefix: string;
 
-  /** @param prefix what every key on the server starts with; `''` where the keys are shared with others */
-  constructor(connection: Connection, prefix: string, name: string) {
+  /**
+   * @param prefix what every key on the server starts with; `''` where the keys are shared with others
+   * @param events where changes are told, if they are
+   */
+  constructor(connection: Connection, prefix: string, name: string, events: EventSource | undefined) {
     this.#connection = connection;
     this.#prefix = prefix;
     this.name = name;
+    this.capabilities = events === undefined ? abilities : Object.freeze({ ...abilities, watch: true });
+    if (events === undefined) return;
+    this.watch = (request) => watchEvents(connection, events, prefix + request.prefix, name, request, prefix.length);
   }
 
   open(): Promise<void> {

@@ -70,13 +70,18 @@ export async function* scanAll(
   }
 }
 
+/** What Redis takes for everything that starts with a text. */
+export function toPattern(prefix: string): string {
+  return `${prefix.replace(/[*?[\]\\^]/g, '\\$&')}*`;
+}
+
 async function scanOnce(
   node: Node,
   prefix: string,
   place: string,
   count: number,
 ): Promise<{ readonly keys: string[]; readonly place: string }> {
-  const match = prefix === '' ? [] : ['MATCH', `${prefix.replace(/[*?[\]\\^]/g, '\\$&')}*`];
+  const match = prefix === '' ? [] : ['MATCH', toPattern(prefix)];
   const [next, listed] = (await node.send(['SCAN', place, ...match, 'COUNT', String(count)])) as [Reply, Buffer[]];
   const keys: string[] = [];
   // Without a namespace there may be keys of others that are none of ours.

@@ -290,6 +290,31 @@ describe('redis', function () {
     });
   });
 
+  describe('a watch', () => {
+    it('is refused by a server that does not tell of changes, with the setting that it lacks', async () => {
+      const backend = open({ watch: true });
+      const error = await failure(() => backend.watch().next());
+      expect(error).to.include({ code: 'KEEPSAKE_UNSUPPORTED', operation: 'watch' });
+      expect((error as Error).message)
+        .to.include('notify-keyspace-events')
+        .and.include('K$ge');
+    });
+
+    it('is over when its connection breaks, and says so', async () => {
+      await raw((client) => client.configSet('notify-keyspace-events', 'KA'));
+      const { host, port } = using.server;
+      const proxy = await FaultProxy.before({ host, port });
+      const backend = open({ watch: true }, `redis://${host}:${proxy.port}`);
+      const changes = backend.watch();
+      await changes.ready();
+      const next = failure(() => changes.next());
+      proxy.reset();
+      expect(await next).to.include({ code: 'KEEPSAKE_CONNECTION', operation: 'watch', retryable: true });
+      await backend.close();
+      await proxy.close();
+    });
+  });
+
   describe('a client that was given', () => {
     it('is connected when it is needed, and left open', async () => {
       const client = createClient({ url: using.server.url });
