@@ -9,6 +9,7 @@ import { slotOf } from '#lib/drivers/redis/slots.js';
 import { failure } from '../../support/failure.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { all, text } from '../../support/folders.js';
+import { until } from '../../support/generations.js';
 import { startRedis, startRedisCluster, startRedisTls } from '../../support/servers/redis.js';
 import { useServer } from '../../support/servers/server.js';
 
@@ -310,6 +311,25 @@ describe('redis', function () {
       const next = failure(() => changes.next());
       proxy.reset();
       expect(await next).to.include({ code: 'KEEPSAKE_CONNECTION', operation: 'watch', retryable: true });
+      await backend.close();
+      await proxy.close();
+    });
+
+    it('stays while nothing changes, and is over when the server says nothing at all', async () => {
+      await raw((client) => client.configSet('notify-keyspace-events', 'KA'));
+      const { host, port } = using.server;
+      const proxy = await FaultProxy.before({ host, port });
+      const backend = open({ watch: true, timeout: 300 }, `redis://${host}:${proxy.port}`);
+      const changes = backend.watch();
+      await changes.ready();
+      // It asks three times in the time after which it would be over.
+      const before = proxy.roundTrips;
+      await until(() => proxy.roundTrips > before + 6);
+      await open().set('still', 'here');
+      expect(await changes.next()).to.deep.equal({ done: false, value: { type: 'set', key: 'still' } });
+      const next = failure(() => changes.next());
+      proxy.hang();
+      expect(await next).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
       await backend.close();
       await proxy.close();
     });
