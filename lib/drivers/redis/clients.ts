@@ -110,7 +110,8 @@ async function connected({ client, link }: Made, { timeout, where }: ClientOptio
     }, timeout);
     broken = () => reject(link.failureSince(started));
   });
-  (client as SingleClient).on('error', () => broken?.());
+  // A cluster's client asks its other servers then.
+  if (!link.slotted) (client as SingleClient).on('error', () => broken?.());
   const connecting = (async () => {
     await client.connect();
     // Only an answer tells that it is Redis, and that we may use it.

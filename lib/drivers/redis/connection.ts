@@ -92,6 +92,7 @@ export class Connection {
   }
 
   #linked(): Promise<Link> {
+    if (this.#closed) return Promise.reject(this.#isClosed());
     if (this.#link?.alive) return Promise.resolve(this.#link);
     this.#connecting ??= this.#make().finally(() => {
       this.#connecting = undefined;
@@ -104,6 +105,10 @@ export class Connection {
     this.#link?.close();
     this.#link = undefined;
     const link = await this.#connect();
+    if (this.#closed) {
+      link.close();
+      throw this.#isClosed();
+    }
     this.slotted = link.slotted;
     this.#link = link;
     return link;
@@ -114,7 +119,7 @@ export class Connection {
    * @param by who is to be given up if it takes longer: a server, or the one of a key
    */
   bounded<T>(by: Silent | string, work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new ClosedError(`${this.#where} is closed; open another backend to go on`));
+    if (this.#closed) return Promise.reject(this.#isClosed());
     return new Promise<T>((resolve, reject) => {
       const command: Command = { by, started: performance.now(), reject };
       this.#underWay.add(command);
@@ -156,6 +161,10 @@ export class Connection {
       else if ('giveUp' in command.by) command.by.giveUp();
       else command.by.destroy();
     }
+  }
+
+  #isClosed(): ClosedError {
+    return new ClosedError(`${this.#where} is closed; open another backend to go on`);
   }
 
   #late(started: number): Error {

@@ -15,7 +15,7 @@ import { show } from '../../show.js';
 import type { Connection } from './connection.js';
 import { type EventSource, watchEvents } from './events.js';
 import type { Argument } from './link.js';
-import { scanAll, scanPage } from './listing.js';
+import { type Listed, scanAll, scanPage } from './listing.js';
 import { INCREMENT, PERSIST, READ, REMOVE, RENEW, REPLACE, toDeadline, toNative } from './scripts.js';
 import { slotOf } from './slots.js';
 
@@ -151,19 +151,22 @@ export class RedisDriver implements Driver {
   }
 
   async scan(request: ScanRequest): Promise<Page<Uint8Array>> {
-    const { keys, cursor } = await scanPage(this.#connection, this.#prefix + request.prefix, request);
+    const { keys, cursor } = await scanPage(this.#connection, this.#listed(request.prefix), request);
     const names = keys.map((key) => key.slice(this.#prefix.length));
     return { entries: request.values ? await this.#withValues(names) : names.map((key) => ({ key })), cursor };
   }
 
   async clear(prefix: string, everything?: boolean): Promise<void> {
-    const whole = this.#prefix + prefix;
-    if (whole === '' && everything !== true) {
+    if (this.#prefix + prefix === '' && everything !== true) {
       throw new UnsupportedError(
         `clear: ${this.name} has no namespace, so every key of the database would go, others' too; give a prefix, or say { everything: true }`,
       );
     }
-    for await (const { keys } of scanAll(this.#connection, whole)) await this.#unlink(keys);
+    for await (const { keys } of scanAll(this.#connection, this.#listed(prefix))) await this.#unlink(keys);
+  }
+
+  #listed(prefix: string): Listed {
+    return { own: this.#prefix, prefix: this.#prefix + prefix };
   }
 
   async #unlink(stored: readonly string[]): Promise<number> {

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { type Backend, encoded, json, openBackend, provider } from 'keepsake';
+import { type Backend, encoded, json, openBackend, provider, Service, Store } from 'keepsake';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { createClient, createCluster } from 'redis';
 import { slotOf } from '#lib/drivers/redis/slots.js';
@@ -128,6 +128,18 @@ describe('redis', function () {
       expect(await other.count()).to.equal(20_000);
       await apps.clear();
       await other.clear();
+    });
+
+    it('shows nothing of another, whatever the cursor says', async () => {
+      await open({ namespace: 'secret' }).set('key', 'value');
+      await open({ namespace: 'open' }).set('key', 'value');
+      const backend = open({ namespace: 'open' });
+      for (const cursor of ['["","0",["secret:key","open:key","open:gone"]]', '["","",["secret:key"]]']) {
+        const { keys } = await backend.page({ cursor });
+        expect(keys.filter((key) => key !== 'key')).to.deep.equal([]);
+      }
+      const error = await failure(() => backend.page({ cursor: '["elsewhere","0"]' }));
+      expect(error).to.include({ code: 'KEEPSAKE_INVALID_ARGUMENT' });
     });
 
     it('clears a whole database only when told so', async () => {
@@ -256,6 +268,14 @@ describe('redis', function () {
       expect((error as Error).message)
         .to.include('there is no option "size"')
         .and.not.include('secret');
+    });
+
+    it('keep the models of a service', async () => {
+      const service = new Service({ backend: `${using.server.url}?namespace=models` });
+      const User = service.register(class User extends Store {}, { fields: {} });
+      await User.create('ann').save();
+      expect(await text(open({ namespace: 'models' }), 'user:ann')).to.equal('{}\n');
+      await service.close();
     });
 
     it('never show a password', async () => {
@@ -423,6 +443,17 @@ describe('redis', function () {
         expect(slotOf(key), key).to.equal(await client.clusterKeySlot(key));
       }
       client.destroy();
+    });
+
+    it('is found by the first of its hosts that answers', async () => {
+      const { host } = new URL(clustered.server.url);
+      for (const hosts of [`127.0.0.1:1,${host}`, `${host},127.0.0.1:1`]) {
+        const backend = open({ cluster: true }, `redis://${hosts}`);
+        await backend.set('key', 'value');
+        expect(await text(backend, 'key')).to.equal('value');
+      }
+      const lost = open({ cluster: true }, 'redis://127.0.0.1:1');
+      expect(await failure(() => lost.get('key'))).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
     });
 
     it('takes a client that was given', async () => {
