@@ -88,7 +88,7 @@ export class CircuitOpenError extends KeepsakeError {
   }
 }
 
-/** The engine failed: a full or read-only disk, a connection refused. `code` is `'KEEPSAKE_STORAGE'`; the engine's own error is the `cause`. */
+/** The engine failed: a full or read-only disk, a server that is loading. `code` is `'KEEPSAKE_STORAGE'`; the engine's own error is the `cause`. */
 export class StorageError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {
     super('KEEPSAKE_STORAGE', message, details);
@@ -200,10 +200,20 @@ export class GenerationError extends KeepsakeError {
   }
 }
 
-/** A connection that broke a limit, such as the length of a line. `code` is `'KEEPSAKE_CONNECTION'`. */
+/**
+ * A connection that could not be made, or that broke; or one that broke a limit, such as the length of a line. `code` is
+ * `'KEEPSAKE_CONNECTION'`. Where it broke under way, what was asked for may still have taken effect.
+ */
 export class ConnectionError extends KeepsakeError {
   constructor(message: string, details?: ErrorDetails) {
     super('KEEPSAKE_CONNECTION', message, details);
+  }
+}
+
+/** The engine knows the user or the password not, or does not let that user do it. `code` is `'KEEPSAKE_ACCESS_DENIED'`. */
+export class AccessDeniedError extends KeepsakeError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('KEEPSAKE_ACCESS_DENIED', message, details);
   }
 }
 
@@ -271,6 +281,7 @@ for (const [name, errors] of Object.entries({
   HandOverError,
   GenerationError,
   ConnectionError,
+  AccessDeniedError,
   LockedError,
   RecoveryNeededError,
   NotAnIntegerError,

@@ -16,6 +16,7 @@ export type {
 export type { Clock, Duration } from './backend/duration.js';
 export type {
   BackendOptions,
+  ClearAllOptions,
   DeleteOptions,
   ExpiryOptions,
   GetOptions,

@@ -12,6 +12,7 @@ export const PARTS: readonly string[] = [
   'listing',
   'codecs',
   'wrappers',
+  'redis',
 ];
 
 /** What the command line says. */

@@ -30,6 +30,7 @@ import { NamespaceDriver } from './namespace.js';
 import * as operations from './operations.js';
 import type {
   BackendOptions,
+  ClearAllOptions,
   DeleteOptions,
   ExpiryOptions,
   GetOptions,
@@ -127,7 +128,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     if (options !== undefined || this.#timeout !== undefined) return (await this.#read('get', key, options))?.value;
     try {
       if (!this.#lifecycle.ready) await this.#lifecycle.open('get');
-      const reading = this.#driver.read(key);
+      const reading = this.#driver.read(key, true);
       return (reading instanceof Promise ? await reading : reading)?.value;
     } catch (error) {
       throw this.#explain(error, 'get', key);
@@ -143,7 +144,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
 
   #read(operation: string, key: string, options: GetOptions | undefined): Promise<Entry<V> | undefined> {
     const renewFor = options?.renewFor;
-    if (renewFor === undefined) return this.#run(operation, key, options, () => this.#driver.read(key));
+    if (renewFor === undefined) return this.#run(operation, key, options, () => this.#driver.read(key, true));
     this.#need('touch', operation, 'renewFor');
     const length = toMilliseconds(renewFor, 'renewFor');
     return this.#run(operation, key, options, () =>
@@ -278,7 +279,7 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
   async getMany(keys: Iterable<string>, options?: SignalOption): Promise<(V | undefined)[]> {
     const wanted = this.#checkKeys(keys, 'getMany');
     const entries = await this.#run('getMany', undefined, options, () =>
-      wanted.length === 0 ? [] : operations.readMany(this.#driver, wanted),
+      wanted.length === 0 ? [] : operations.readMany(this.#driver, wanted, true),
     );
     return mapInSlices(entries, (entry) => entry && this.#own(entry.value));
   }
@@ -423,12 +424,15 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     return this.#run('count', undefined, options, () => operations.count(this.#driver, prefix));
   }
 
-  /** Removes every entry, or those whose key starts with `prefix`. */
-  async clear(options: PrefixOptions = {}): Promise<void> {
+  /**
+   * Removes every entry, or those whose key starts with `prefix`.
+   * @throws UnsupportedError without a prefix where the keys are shared with others, unless `everything` is `true`
+   */
+  async clear(options: ClearAllOptions = {}): Promise<void> {
     this.#needEnumerable('clear');
-    const { prefix = '' } = options;
+    const { prefix = '', everything = false } = options;
     checkPrefix(prefix, 'clear');
-    return this.#run('clear', undefined, options, () => operations.clear(this.#driver, prefix));
+    return this.#run('clear', undefined, options, () => operations.clear(this.#driver, prefix, everything === true));
   }
 
   /**

@@ -107,7 +107,11 @@ export interface Driver<V = Uint8Array> {
   /** Lets operations under way end, then frees everything. Called once, and only after a successful `open`. */
   close?(): Awaitable<void>;
 
-  read(key: string): Awaitable<Entry<V> | undefined>;
+  /**
+   * The entry of a key. With `valueOnly` nobody looks at its deadline and version, so a driver for which these cost something may leave
+   * them out; here and in `readMany`.
+   */
+  read(key: string, valueOnly?: boolean): Awaitable<Entry<V> | undefined>;
   /** Stores value and deadline, replacing both; `false` when the condition was not met. */
   write(key: string, value: V, expiresAt: number | undefined, condition: Condition | undefined): Awaitable<boolean>;
   /** Removes the entry; whether it was there and the condition was met. */
@@ -125,7 +129,7 @@ export interface Driver<V = Uint8Array> {
    */
   readEntry?(key: string): Awaitable<Entry<V> | undefined>;
   /** The entries in the order asked, duplicates allowed. */
-  readMany?(keys: readonly string[]): Awaitable<(Entry<V> | undefined)[]>;
+  readMany?(keys: readonly string[], valueOnly?: boolean): Awaitable<(Entry<V> | undefined)[]>;
   /** Stores entries of different keys. */
   writeMany?(entries: readonly (readonly [string, V])[], expiresAt: number | undefined): Awaitable<void>;
   /** Removes different keys; how many were there. */
@@ -144,8 +148,11 @@ export interface Driver<V = Uint8Array> {
     key: string,
     change: (current: Entry<V> | undefined) => Awaitable<Change<V> | undefined>,
   ): Awaitable<Entry<V> | undefined>;
-  /** Removes every key that starts with `prefix`. */
-  clear?(prefix: string): Awaitable<void>;
+  /**
+   * Removes every key that starts with `prefix`. With `everything` the caller knows that others may have keys there too: a driver that
+   * shares its keys with others refuses the prefix `''` without.
+   */
+  clear?(prefix: string, everything?: boolean): Awaitable<void>;
   /** How many keys start with `prefix`. */
   count?(prefix: string): Awaitable<number>;
   /** Removes what has expired, in bounded batches; how many there were. Absent where the engine does so itself. */

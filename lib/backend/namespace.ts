@@ -45,8 +45,8 @@ export class NamespaceDriver<V> implements Driver<V> {
     this.#prefix = prefix;
   }
 
-  read(key: string): Awaitable<Entry<V> | undefined> {
-    return this.#inner.read(this.#prefix + key);
+  read(key: string, valueOnly?: boolean): Awaitable<Entry<V> | undefined> {
+    return this.#inner.read(this.#prefix + key, valueOnly);
   }
 
   readEntry(key: string): Awaitable<Entry<V> | undefined> {
@@ -72,8 +72,8 @@ export class NamespaceDriver<V> implements Driver<V> {
     }
   }
 
-  readMany(keys: readonly string[]): Promise<(Entry<V> | undefined)[]> {
-    return operations.readMany(this.#inner, this.#lengthen(keys));
+  readMany(keys: readonly string[], valueOnly?: boolean): Promise<(Entry<V> | undefined)[]> {
+    return operations.readMany(this.#inner, this.#lengthen(keys), valueOnly);
   }
 
   writeMany(entries: readonly (readonly [string, V])[], expiresAt: number | undefined): Promise<void> {

@@ -23,12 +23,16 @@ export function readEntry<V>(driver: Driver<V>, key: string): Awaitable<Entry<V>
   return driver.readEntry === undefined ? driver.read(key) : driver.readEntry(key);
 }
 
-/** The entries in the order asked. */
-export async function readMany<V>(driver: Driver<V>, keys: readonly string[]): Promise<(Entry<V> | undefined)[]> {
-  if (driver.readMany !== undefined) return driver.readMany(keys);
+/** The entries in the order asked; with `valueOnly` perhaps without what belongs to them. */
+export async function readMany<V>(
+  driver: Driver<V>,
+  keys: readonly string[],
+  valueOnly = false,
+): Promise<(Entry<V> | undefined)[]> {
+  if (driver.readMany !== undefined) return driver.readMany(keys, valueOnly);
   const entries = new Array<Entry<V> | undefined>(keys.length);
   await eachOf(keys, async (key, index) => {
-    entries[index] = await driver.read(key);
+    entries[index] = await driver.read(key, valueOnly);
   });
   return entries;
 }
@@ -87,9 +91,9 @@ export async function count<V>(driver: Driver<V>, prefix: string): Promise<numbe
   return counted;
 }
 
-/** Removes every key that starts with `prefix`. */
-export async function clear<V>(driver: Driver<V>, prefix: string): Promise<void> {
-  if (driver.clear !== undefined) return driver.clear(prefix);
+/** Removes every key that starts with `prefix`; with `everything` also where others may have keys. */
+export async function clear<V>(driver: Driver<V>, prefix: string, everything = false): Promise<void> {
+  if (driver.clear !== undefined) return driver.clear(prefix, everything);
   for await (const batch of stream(driver, { prefix, limit: PAGE_LIMIT, values: false })) {
     await removeMany(
       driver,

@@ -72,10 +72,19 @@ export interface IncrementOptions extends SignalOption {
   readonly ttl?: Duration | null | undefined;
 }
 
-/** Options of `count` and `clear`. */
+/** Options of `count`. */
 export interface PrefixOptions extends SignalOption {
   /** Only keys that start with this; all by default. */
   readonly prefix?: string | undefined;
+}
+
+/** Options of `clear`. */
+export interface ClearAllOptions extends PrefixOptions {
+  /**
+   * Says that keys which others have stored may go too. Needed without a prefix on a shared engine whose `namespace` is `null`; `false` by
+   * default.
+   */
+  readonly everything?: boolean | undefined;
 }
 
 /** Options of `keys`, `entries` and `values`. */

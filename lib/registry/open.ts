@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backend/backend.js';
+import type { Awaitable } from '../backend/driver.js';
 import type { BackendOptions } from '../backend/options.js';
 import { type FilesOptions, files } from '../drivers/files/files.js';
 import { memory } from '../drivers/memory.js';
@@ -12,12 +13,17 @@ export interface OpenOptions extends BackendOptions {
   readonly extension?: string | undefined;
 }
 
-type Opener = (rest: string, query: URLSearchParams, options: OpenOptions) => Backend<never>;
+type Opener = (url: string, query: URLSearchParams, options: OpenOptions) => Awaitable<Backend<never>>;
 
 /** The schemes of URLs, without the colon. */
-export const schemes: ReadonlyMap<string, Opener> = new Map([
+export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['memory', openMemory],
   ['file', openFiles],
+  ['redis', openRedis],
+  ['rediss', openRedis],
+  ['redis+unix', openRedis],
+  ['valkey', openRedis],
+  ['valkeys', openRedis],
 ]);
 
 /**
@@ -28,6 +34,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map([
  * | `./data`, `/var/lib/app`, `C:\data` | `files('./data')` |
  * | `file:./data?durability=none&shared=true` | `files`; also `extension`, `layout`, `temporary`, `ttl`, `readOnly`, `lockTimeout`, `visibleWithin`, `checkpointEvery`, `segmentSize` |
  * | `memory:?max=1000` | `memory`; also `maxBytes`, `ttl` |
+ * | `redis://user:password@host:6379/0?namespace=app` | `redis`; also `cluster`, `timeout`, `ttl`; `rediss:` with TLS, `redis+unix:///path`, `valkey:`, `valkeys:`. An empty `namespace` is none |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
  */
@@ -36,11 +43,16 @@ export async function openBackend<V = Uint8Array>(place: string | URL, options: 
   if (text === '') throw new InvalidArgumentError('openBackend: a folder or URL is expected; got ""');
   // A scheme of one letter is a drive of Windows.
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(text)?.[1]?.toLowerCase();
-  const backend = scheme === undefined ? files(text, options) : openUrl(text, scheme, options);
-  return (await backend.open()) as unknown as Backend<V>;
+  const backend = scheme === undefined ? files(text, options) : await openUrl(text, scheme, options);
+  try {
+    return (await backend.open()) as unknown as Backend<V>;
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
 }
 
-function openUrl(url: string, scheme: string, options: OpenOptions): Backend<never> | Backend {
+function openUrl(url: string, scheme: string, options: OpenOptions): Awaitable<Backend<never>> {
   const opener = schemes.get(scheme);
   if (opener === undefined) {
     const known = [...schemes.keys()].map((name) => `${name}:`).join(', ');
@@ -77,6 +89,20 @@ function openFiles(url: string, query: URLSearchParams, options: OpenOptions): B
     segmentSize: toNumber,
   };
   return files(folder, { ...options, ...read(url, query, known) } as FilesOptions) as unknown as Backend<never>;
+}
+
+async function openRedis(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { redis } = await import('../drivers/redis/redis.js');
+  const known = { namespace: toText, cluster: toBoolean, timeout: toText, ttl: toText };
+  const { namespace, ...given } = read(withoutPassword(url), query, known);
+  const { extension: _, ...rest } = options;
+  const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
+  return redis(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+/** A URL to be shown. */
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//…@');
 }
 
 type Reader = (text: string, name: string) => unknown;

@@ -9,6 +9,7 @@ import { json } from '../codecs/json.js';
 import { v8 } from '../codecs/v8.js';
 import { type FilesOptions, files } from '../drivers/files/files.js';
 import { type MemoryOptions, memory } from '../drivers/memory.js';
+import type { RedisOptions } from '../drivers/redis/redis.js';
 import { InvalidArgumentError, UnsupportedError } from '../errors.js';
 import { show } from '../show.js';
 import { encoded } from '../wrappers/encoded.js';
@@ -31,6 +32,8 @@ export type BackendFactory = ((...args: any[]) => Awaitable<Backend<any>>) | (ne
  * | `pickle.gzip` | the same, `folder` needed | a compressed file for each key |
  * | `disklru` | the same, and `max` (100 by default) | at most `max` files |
  * | `volatile` | `{ backend, ttl, sliding }` | `volatile(backend, …)` |
+ * | `redis` | what `redis` takes; `ttl` is an hour by default | `redis` |
+ * | `redis.json` | the same | values as JSON |
  *
  * Each also goes by PyStorage's name, such as `storage.lru`; and the scheme of every URL that `openBackend` opens is a name too, with the rest of the URL as its
  * argument.
@@ -110,12 +113,19 @@ const builtIn: readonly (readonly [string, BackendFactory])[] = Object.entries<B
     throw new InvalidArgumentError(`volatile: backend must be a Backend; got ${show(backend)}`);
   },
   s3: () => absent('s3'),
-  redis: () => absent('redis'),
-  'redis.json': () => absent('redis'),
+  redis: openRedis,
+  'redis.json': async (...args: Parameters<typeof openRedis>) => encoded(await openRedis(...args), json()),
 }).flatMap(([name, factory]) => [
   [name, factory],
   [`storage.${name}`, factory],
 ]);
+
+async function openRedis(place: string | RedisOptions = {}, options: RedisOptions = {}): Promise<Backend> {
+  const { redis } = await import('../drivers/redis/redis.js');
+  if (typeof place === 'object') return redis({ ttl: '1h', ...place });
+  // The rest of a URL, as with the other schemes.
+  return redis(place.startsWith('//') ? `redis:${place}` : place, { ttl: '1h', ...options });
+}
 
 /** Files in a folder, by default one below the system's temporary folder, where anybody may read them. */
 function storage(name: string, { folder, ...options }: StorageOptions, extension: string): Backend<Uint8Array> {

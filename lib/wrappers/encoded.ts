@@ -61,8 +61,8 @@ class EncodedDriver<T, S> implements Driver<T> {
     this.#codec = codec;
   }
 
-  read(key: string): Awaitable<Entry<T> | undefined> {
-    const reading = this.#inner.read(key);
+  read(key: string, valueOnly?: boolean): Awaitable<Entry<T> | undefined> {
+    const reading = this.#inner.read(key, valueOnly);
     return reading instanceof Promise ? reading.then((entry) => this.#decode(key, entry)) : this.#decode(key, reading);
   }
 
@@ -92,8 +92,8 @@ class EncodedDriver<T, S> implements Driver<T> {
     }
   }
 
-  async readMany(keys: readonly string[]): Promise<(Entry<T> | undefined)[]> {
-    const entries = await operations.readMany(this.#inner, keys);
+  async readMany(keys: readonly string[], valueOnly?: boolean): Promise<(Entry<T> | undefined)[]> {
+    const entries = await operations.readMany(this.#inner, keys, valueOnly);
     return eachInTurn(entries, (entry, index) => this.#decode(keys[index] as string, entry));
   }
 
@@ -147,8 +147,8 @@ class EncodedDriver<T, S> implements Driver<T> {
     return this.#decode(key, stored);
   }
 
-  clear(prefix: string): Promise<void> {
-    return operations.clear(this.#inner, prefix);
+  clear(prefix: string, everything?: boolean): Promise<void> {
+    return operations.clear(this.#inner, prefix, everything);
   }
 
   count(prefix: string): Promise<number> {

@@ -96,19 +96,17 @@ class MapKeysDriver<V> implements Driver<V> {
     }
   }
 
-  read(key: string): Awaitable<Entry<V> | undefined> {
-    return this.#inner.read(this.#stored(key));
+  read(key: string, valueOnly?: boolean): Awaitable<Entry<V> | undefined> {
+    return this.#inner.read(this.#stored(key), valueOnly);
   }
 
   readEntry(key: string): Awaitable<Entry<V> | undefined> {
     return operations.readEntry(this.#inner, this.#stored(key));
   }
 
-  readMany(keys: readonly string[]): Promise<(Entry<V> | undefined)[]> {
-    return operations.readMany(
-      this.#inner,
-      keys.map((key) => this.#stored(key)),
-    );
+  readMany(keys: readonly string[], valueOnly?: boolean): Promise<(Entry<V> | undefined)[]> {
+    const stored = keys.map((key) => this.#stored(key));
+    return operations.readMany(this.#inner, stored, valueOnly);
   }
 
   write(key: string, value: V, expiresAt: number | undefined, condition: Condition | undefined): Awaitable<boolean> {

@@ -140,8 +140,8 @@ class ShardedDriver<V> implements Driver<V> {
     if (this.capabilities.watch) this.watch = (request) => this.#watch(request);
   }
 
-  read(key: string): Awaitable<Entry<V> | undefined> {
-    return this.#of(key).driver.read(key);
+  read(key: string, valueOnly?: boolean): Awaitable<Entry<V> | undefined> {
+    return this.#of(key).driver.read(key, valueOnly);
   }
 
   readEntry(key: string): Awaitable<Entry<V> | undefined> {
@@ -175,12 +175,12 @@ class ShardedDriver<V> implements Driver<V> {
     return operations.update(this.#of(key).driver, key, change);
   }
 
-  async readMany(keys: readonly string[]): Promise<(Entry<V> | undefined)[]> {
+  async readMany(keys: readonly string[], valueOnly?: boolean): Promise<(Entry<V> | undefined)[]> {
     const places = this.#grouped(keys.keys(), (index) => keys[index] as string);
     const entries = new Array<Entry<V> | undefined>(keys.length);
     await together([...places], async ([{ driver }, indexes]) => {
       const wanted = indexes.map((index) => keys[index] as string);
-      const found = await operations.readMany(driver, wanted);
+      const found = await operations.readMany(driver, wanted, valueOnly);
       for (const [at, index] of indexes.entries()) entries[index] = found[at];
     });
     return entries;
@@ -216,8 +216,8 @@ class ShardedDriver<V> implements Driver<V> {
     }
   }
 
-  async clear(prefix: string): Promise<void> {
-    await together(this.#shards, ({ driver }) => operations.clear(driver, prefix));
+  async clear(prefix: string, everything?: boolean): Promise<void> {
+    await together(this.#shards, ({ driver }) => operations.clear(driver, prefix, everything));
   }
 
   async sweep(): Promise<number> {

@@ -194,12 +194,12 @@ export class TieredDriver<V> implements Driver<V> {
     });
   }
 
-  clear(prefix: string): Promise<void> {
+  clear(prefix: string, everything?: boolean): Promise<void> {
     return this.#turns.runAlone(async () => {
       try {
         if (this.#others.enumerable) {
-          await this.#partly(undefined, () => operations.clear(this.#main.driver, prefix));
-          await this.#others.tell(undefined, (tier) => operations.clear(tier.driver, prefix));
+          await this.#partly(undefined, () => operations.clear(this.#main.driver, prefix, everything));
+          await this.#others.tell(undefined, (tier) => operations.clear(tier.driver, prefix, everything));
         } else {
           await this.#clearByKey(prefix);
         }

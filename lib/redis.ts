@@ -1,0 +1,1 @@
+export { type RedisClient, type RedisOptions, redis } from './drivers/redis/redis.js';
