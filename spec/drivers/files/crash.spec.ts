@@ -58,7 +58,7 @@ describe('files: a crash at any moment', function () {
 });
 
 describe('files: the marker of a folder that holds deadlines', () => {
-  const random = new Random(SEED);
+  const random = new Random(1);
   const machines = new Machines();
 
   after(() => machines.end());
@@ -82,7 +82,7 @@ describe('files: the marker of a folder that holds deadlines', () => {
 });
 
 describe('files: the file that says whose a lock is', () => {
-  const random = new Random(SEED);
+  const random = new Random(1);
   const machines = new Machines();
 
   after(() => machines.end());
@@ -105,7 +105,7 @@ describe('files: the file that says whose a lock is', () => {
 
 describe('files: the replay of a journal', function () {
   this.timeout(60_000);
-  const random = new Random(SEED);
+  const random = new Random(1);
   const machines = new Machines();
 
   after(() => machines.end());
