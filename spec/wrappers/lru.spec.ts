@@ -248,7 +248,7 @@ describe('lru', () => {
 
     it('frees the place of what was not written', async () => {
       const { trouble, inner, backend } = await troubled();
-      trouble.only = ['write'];
+      trouble.only = ['write', 'writeMany'];
       trouble.fail();
       for (const call of [
         () => backend.set('c', 1),

@@ -705,7 +705,7 @@ describe('tiered', () => {
   });
 
   it('claims what the canonical tier does', () => {
-    const claimed = memory().capabilities;
+    const claimed = { ...memory().capabilities, setMany: 'none' };
     expect(tiered([memory(), memory()]).capabilities).to.deep.equal(claimed);
     expect(tiered([memory(), readOnly(memory())]).capabilities).to.include({ update: 'process', writable: true });
     expect(tiered([readOnly(memory()), writeOnly(memory())]).capabilities).to.include({

@@ -227,13 +227,13 @@ describe('files', () => {
       [{ extension: '.a/b' }, 'extension must be'],
       [{ extension: '.' }, 'extension must be'],
       [{ extension: '.123' }, 'extension must be'],
-      [{ durability: 'journal' as 'file' }, "durability must be 'file' or 'none'"],
+      [{ durability: 'log' as 'file' }, "durability must be 'file' or 'journal' or 'none'"],
       [{ layout: 'flat' as 'tree' }, "layout must be 'encoded' or 'tree'"],
       [{ layout: 'tree' }, 'needs temporary'],
       [{ temporary: '/tmp/x' }, "temporary is for layout 'tree'"],
       [{ shared: 1 as unknown as boolean }, 'shared must be'],
       [{ clock: 5 as unknown as () => number }, 'clock must be'],
-      [{ lockTimeout: 0 }, 'lockTimeout must be'],
+      [{ lockTimeout: -1 }, 'lockTimeout must be'],
       [{ sweepEvery: 'soon' }, 'sweepEvery must be'],
     ];
     for (const [options, message] of bad) expect(() => files('/tmp/x', options), message).to.throw(message);
