@@ -3,6 +3,7 @@ import { closeSync, constants, openSync, read, readSync, type Stats } from 'node
 import { promisify } from 'node:util';
 import { codeOf, failure } from './failures.js';
 import { type Header, LONGEST_HEADER, NO_HEADER, readHeader } from './header.js';
+import { Slice } from './walk.js';
 
 /** What is remembered of a file that has a header, or of which more than its content is to be remembered. */
 export interface Marked {
@@ -33,9 +34,20 @@ const CERTAIN_AFTER = 3000;
 /** Only used until the next call. */
 const shared = new Uint8Array(READ_AT_ONCE);
 
-/** What is to be remembered of a file with these bytes. */
-export function knownOf(bytes: Uint8Array): Known {
+/** What is to be remembered of a file with these bytes; many are looked at beside other work. */
+export function knownOf(bytes: Uint8Array): Known | Promise<Known> {
+  if (bytes.length > STEP) return knownInSteps(bytes);
   return known(toNumber(hash('sha1', bytes, 'hex')), bytes, bytes.length);
+}
+
+async function knownInSteps(bytes: Uint8Array): Promise<Known> {
+  const digest = createHash('sha1');
+  const slice = new Slice();
+  for (let from = 0; from < bytes.length; from += STEP) {
+    digest.update(bytes.subarray(from, from + STEP));
+    if (slice.over) await slice.pause();
+  }
+  return known(toNumber(digest.digest('hex')), bytes, bytes.length);
 }
 
 /**

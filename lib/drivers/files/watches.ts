@@ -47,7 +47,7 @@ export class Watches {
     try {
       const done = await work();
       if (this.#watches.size > 0 && done !== false) {
-        const known = bytes && knownOf(bytes);
+        const known = bytes && (await knownOf(bytes));
         for (const watch of this.#watches) watch.remember(place, known);
       }
       return done;
