@@ -1,9 +1,9 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, openSync, read, readSync, type Stats } from 'node:fs';
 import { promisify } from 'node:util';
+import { Slice } from '../../backend/slice.js';
 import { codeOf, failure } from './failures.js';
 import { type Header, LONGEST_HEADER, NO_HEADER, readHeader } from './header.js';
-import { Slice } from './walk.js';
 
 /** What is remembered of a file that has a header, or of which more than its content is to be remembered. */
 export interface Marked {
