@@ -19,22 +19,39 @@ interface Changed {
  */
 export async function saveTogether(model: Model, stores: readonly Store[], atomic: boolean): Promise<unknown[]> {
   model.service.checkOpen('saveAll');
-  const states = stores.map((store) => stateOf(store));
-  // A save under way may be of an older state, and must not come after this one.
-  while (states.some(underWay)) await Promise.allSettled(states.map((state) => state.waiting ?? state.writing));
-  const failures: unknown[] = [];
-  const changed = stores.filter((store) => store.active).flatMap((store) => take(model, store, failures));
-  if (changed.length === 0 || (atomic && failures.length > 0)) return failures;
-  const saving = commit(model, changed, atomic, failures);
-  for (const { state } of changed) {
-    const writing = saving.finally(() => {
-      if (state.writing === writing) state.writing = undefined;
-    });
-    writing.catch(() => undefined);
-    state.writing = writing;
+  const release = await reserve(stores);
+  try {
+    const failures: unknown[] = [];
+    const changed = stores.filter((store) => store.active).flatMap((store) => take(model, store, failures));
+    if (changed.length === 0 || (atomic && failures.length > 0)) return failures;
+    await model.service.track(commit(model, changed, atomic, failures));
+    return failures;
+  } finally {
+    release();
   }
-  await model.service.track(saving);
-  return failures;
+}
+
+/**
+ * Waits until no save of any of the objects is under way, and lets later ones wait: one that is under way may be of an older state, and must not come after
+ * this one. They are taken one by one, each as soon as it is idle, and always in the same order, so that no two wait for each other.
+ * @returns a function that lets go of them
+ */
+async function reserve(stores: readonly Store[]): Promise<() => void> {
+  let release: (() => void) | undefined;
+  const reservation = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const reserved: StoreState[] = [];
+  for (const store of [...stores].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+    const state = stateOf(store);
+    while (underWay(state)) await (state.waiting ?? state.writing)?.catch(() => undefined);
+    state.writing = reservation;
+    reserved.push(state);
+  }
+  return () => {
+    for (const state of reserved) if (state.writing === reservation) state.writing = undefined;
+    release?.();
+  };
 }
 
 function underWay({ waiting, writing }: StoreState): boolean {
@@ -60,10 +77,15 @@ async function commit(model: Model, changed: readonly Changed[], atomic: boolean
   const fitting = await fits(model, documents, changed, failures);
   if (fitting.length === 0 || (atomic && failures.length > 0)) return;
   for (const { state, document } of fitting) state.attempted = document.digest;
-  await documents.setMany(
-    fitting.map(({ store, document }) => [store.key, document] as const),
-    { atomic: true },
-  );
+  try {
+    await documents.setMany(
+      fitting.map(({ store, document }) => [store.key, document] as const),
+      { atomic: true },
+    );
+  } catch (error) {
+    failures.push(error);
+    return;
+  }
   for (const { state, document } of fitting) {
     state.attempted = undefined;
     state.digest = document.digest;

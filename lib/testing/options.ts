@@ -37,6 +37,8 @@ export interface ContractOptions<V> {
    * The deadline must be further away than the hours that the suite lets pass.
    */
   readonly expires?: boolean | undefined;
+  /** Whether no second backend can write while one is open, so that what is told of others cannot be tried; `false` by default. */
+  readonly alone?: boolean | undefined;
   /** How many keys the promises about long listings store; 2,500 by default. Fewer where writing is dear. */
   readonly many?: number | undefined;
 }

@@ -70,6 +70,11 @@ export class Subject {
     return this.bytes ? String(number) : number;
   }
 
+  /** Whether nobody else can write meanwhile. */
+  get alone(): boolean {
+    return this.#options.alone === true;
+  }
+
   /** Whether every entry has a deadline. */
   get expires(): boolean {
     return this.#options.expires === true;

@@ -154,6 +154,7 @@ export function watching(promise: Promises): void {
 }
 
 async function beside(subject: Subject, body: (other: Backend<unknown>) => Promise<void>): Promise<void> {
+  if (subject.alone) return;
   const another = await subject.reopen();
   assert.ok(another, 'give the contract `reopen`, since what is watched is what others change');
   try {

@@ -374,6 +374,21 @@ describe('managers', () => {
         await refuses(() => Account.manager.saveAll({ atomic: 1 as never }), 'InvalidArgumentError');
       });
 
+      it('has its turn beside objects that are saved all the time', async () => {
+        const { Account } = declare();
+        const accounts = Array.from({ length: 50 }, (_, number) => Account.create(`a${number}`, {}));
+        let going = true;
+        const savers = accounts.map(async (account) => {
+          for (let number = 0; going; number++) {
+            account.balance = number;
+            await account.save();
+          }
+        });
+        for (let round = 0; round < 3; round++) await Account.manager.saveAll({ atomic: true });
+        going = false;
+        await Promise.all(savers);
+      });
+
       it('waits for saves under way, and lets later ones wait', async () => {
         const { Account, backend } = declare();
         const a = Account.create('a', {});

@@ -32,9 +32,10 @@ export async function syncPath(path: string, folder: boolean): Promise<void> {
   }
 }
 
-/** Names an open file on its disk: its copy has another name. */
+/** Names an open file on its disk: its copy has another name, since a number is given to another file later, but not at the same time. */
 export function fileOf(descriptor: number): string {
-  return String(fstatSync(descriptor, { bigint: true }).ino);
+  const { ino, birthtimeNs } = fstatSync(descriptor, { bigint: true });
+  return `${ino}-${birthtimeNs}`;
 }
 
 /** Deletes a file; whether it was there. */

@@ -153,8 +153,8 @@ export class FilesDriver implements Driver<Uint8Array> {
     await this.#watches.close();
     await this.#sweeping;
     await this.#queue.drain();
-    await this.#locks?.close();
     await this.#journal?.close();
+    await this.#locks?.close();
   }
 
   async read(key: string): Promise<Entry<Uint8Array> | undefined> {
@@ -292,7 +292,8 @@ export class FilesDriver implements Driver<Uint8Array> {
 
   async clear(prefix: string): Promise<void> {
     this.#mayWrite();
-    await this.#journal?.follow();
+    // A file that cannot be written is no reason not to remove others.
+    await this.#journal?.follow().catch(() => undefined);
     const slice = new Slice();
     const folders: string[] = [];
     let keys: string[] = [];
@@ -318,7 +319,9 @@ export class FilesDriver implements Driver<Uint8Array> {
       if (slice.over) await slice.pause();
     }
     await removeAll();
-    await this.#journal?.follow();
+    keys = (this.#journal?.keys() ?? []).filter((key) => key.startsWith(prefix));
+    await removeAll();
+    await this.#journal?.follow().catch(() => undefined);
     // The deepest first, so that a folder is empty when its turn comes.
     for (const folder of folders.sort((a, b) => b.length - a.length)) {
       this.#prune(folder);
@@ -328,7 +331,6 @@ export class FilesDriver implements Driver<Uint8Array> {
 
   async sweep(): Promise<number> {
     this.#mayWrite();
-    await this.#journal?.follow();
     const { removed } = await this.#sweep();
     return removed;
   }
@@ -496,6 +498,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   }
 
   async #sweep(): Promise<{ removed: number; left: boolean }> {
+    await this.#journal?.follow().catch(() => undefined);
     const slice = new Slice();
     let removed = 0;
     let left = false;

@@ -143,7 +143,7 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
     settle: toMilliseconds(settle, 'watch.settle'),
     poll: poll === undefined ? undefined : toMilliseconds(poll, 'watch.poll'),
   });
-  const journalPlace = { layout: filesLayout, temporaries, replacements, watches, control, lockTimeout };
+  const journalPlace = { layout: filesLayout, extension, temporaries, replacements, watches, control, lockTimeout };
   const journal = toJournal(options, layout, durability);
   const driver = new FilesDriver({
     name: `files in ${folder}`,

@@ -64,6 +64,8 @@ export class Locks {
   readonly #watched = new Map<string, { readonly heartbeat: number; readonly since: number }>();
   #timer: NodeJS.Timeout | undefined;
   #local = false;
+  /** When the last sign of life was given. */
+  #beatAt = performance.now();
 
   constructor(folder: string, times: LockTimes) {
     this.#folder = folder;
@@ -110,6 +112,19 @@ export class Locks {
   /** Lets go of the lock of a key. */
   async release(key: string): Promise<void> {
     await this.#release(this.lockOf(key));
+  }
+
+  /**
+   * Checks that nobody has taken a lock from us, where we were silent for so long that somebody might: stopped, or on a machine that was.
+   * @throws LockedError
+   */
+  checkHeld(key: string): void {
+    if (performance.now() - this.#beatAt < this.#times.deadAfter / 2) return;
+    const lock = this.lockOf(key);
+    if (look(lock)?.id === this.#owner.id) return;
+    throw new LockedError(`this process was silent for so long that another one took ${lock}; open the folder anew`, {
+      path: lock,
+    });
   }
 
   /** Whether somebody who lives, as far as one can tell, has the lock of a key; looks, and takes nothing. */
@@ -163,7 +178,7 @@ export class Locks {
         continue;
       }
       if (error.code === 'EPERM' || error.code === 'ENOTSUP' || error.code === 'ENOSYS') {
-        const message = `cannot lock ${path}: the file system has no hard links, which shared: true needs`;
+        const message = `cannot lock ${path}: the file system has no hard links, which locks are made of`;
         throw new StorageError(message, { path, cause: error });
       }
       throw failure(error, 'lock', path);
@@ -229,7 +244,9 @@ export class Locks {
   #beat(): void {
     const now = Date.now() / 1000;
     // A folder that vanished is made again when a lock is needed.
-    utimes(this.#ownPath, now, now, () => undefined);
+    utimes(this.#ownPath, now, now, (error) => {
+      if (error === null) this.#beatAt = performance.now();
+    });
   }
 
   /** Removes what owners left who are dead for sure: their files, their locks, and their claims to locks that others have by now. */

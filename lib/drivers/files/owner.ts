@@ -24,8 +24,13 @@ export interface OwnerFile extends Owner {
 
 /** A new owner in this process. */
 export function newOwner(): Owner {
-  return { ...here(), pid: process.pid, start: startOf('self') ?? '', id: randomBytes(8).toString('hex') };
+  const owner = { ...here(), pid: process.pid, start: startOf('self') ?? '', id: randomBytes(8).toString('hex') };
+  own.add(owner.id);
+  return owner;
 }
+
+/** The owners that this thread made. */
+const own = new Set<string>();
 
 /** Names the start of the system; empty where the system does not say. */
 export function bootOf(): string {
@@ -41,7 +46,10 @@ export function isGone(owner: Owner, local: boolean): boolean | undefined {
   if (local && boot !== '' && owner.boot !== '' && owner.boot !== boot) return true;
   if (owner.host !== host || owner.boot !== boot || owner.pidNamespace !== pidNamespace) return undefined;
   if (boot === '' || pidNamespace === '' || owner.start === '') return undefined;
-  return startOf(owner.pid) !== owner.start;
+  const started = startOf(owner.pid);
+  // A thread of this process that ended leaves no other trace than its silence.
+  if (owner.pid === process.pid && started === owner.start && !own.has(owner.id)) return undefined;
+  return started !== owner.start;
 }
 
 /** Reads what `newOwner` gave; `undefined` for what is no owner. */

@@ -31,6 +31,7 @@ export class Queue {
 
   /** Runs `work` when everything before it, for all of those keys, has ended; what comes for one of them meanwhile waits. */
   async runAll<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    if (keys.length === 0) return work();
     let turns = 0;
     let begin: (() => void) | undefined;
     const ready = new Promise<void>((resolve) => {

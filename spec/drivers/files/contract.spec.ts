@@ -4,7 +4,12 @@ import { TestClock } from '../../support/clock.js';
 import { Folders } from '../../support/folders.js';
 
 /** Holds a backend over a folder to the contract. */
-function holds<V>(title: string, make: (folder: string, clock: () => number) => Backend<V>, many = 2500): void {
+function holds<V>(
+  title: string,
+  make: (folder: string, clock: () => number) => Backend<V>,
+  many = 2500,
+  alone = false,
+): void {
   describe(title, () => {
     const clock = new TestClock();
     const folders = new Folders();
@@ -15,7 +20,7 @@ function holds<V>(title: string, make: (folder: string, clock: () => number) => 
       folder = folders.make();
       return reopen();
     };
-    contract({ describe, it, clock, open, reopen, many });
+    contract({ describe, it, clock, open, reopen, many, alone });
   });
 }
 
@@ -29,6 +34,7 @@ holds(
   "files with durability 'journal'",
   opening({ durability: 'journal', segmentSize: 2 ** 16, lockTimeout: 0 }),
   1500,
+  true,
 );
 holds('a shared folder', opening({ durability: 'none', shared: true }), 300);
 holds('files of another extension', opening({ durability: 'none', extension: '.bin' }), 300);

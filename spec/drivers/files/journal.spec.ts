@@ -153,6 +153,61 @@ describe("files with durability 'journal'", function () {
       expect(await text(open(folder), 'ann')).to.equal('1');
     });
 
+    it('rejects what comes too late for its close, rather than lose it', async () => {
+      const folder = folders.make();
+      const options = { ...LATE, visibleWithin: 1 };
+      const acknowledged = new Map<string, string>();
+      for (let round = 0; round < 5; round++) {
+        const backend = files(folder, options);
+        await backend.setMany(Array.from({ length: 20 }, (_, index) => [`gone ${round} ${index}`, 'x'] as const));
+        const work = Array.from({ length: 20 }, (_, index) => {
+          const key = `key ${round} ${index}`;
+          const change = async () => {
+            await wait(index % 5);
+            return Buffer.from(key);
+          };
+          return backend.update(key, change).then(() => void acknowledged.set(key, key), closed);
+        });
+        const gone = Array.from({ length: 20 }, (_, index) => `gone ${round} ${index}`);
+        work.push(...gone.map((key) => backend.delete(key).then(() => void acknowledged.set(key, ''), closed)));
+        await wait(round % 3);
+        await backend.close();
+        await Promise.all(work);
+      }
+      const backend = open(folder);
+      for (const [key, value] of acknowledged) expect((await text(backend, key)) ?? '', key).to.equal(value);
+    });
+
+    it('brings the file of a key that is written all the time up to date, too', async () => {
+      const folder = folders.make();
+      const backend = open(folder, { ...LATE, visibleWithin: 10 });
+      let number = 0;
+      let going = true;
+      const hot = Array.from({ length: 2 }, async () => {
+        while (going) await backend.set('hot', String(number++));
+      });
+      const others = Array.from({ length: 16 }, async (_, lane) => {
+        for (let index = 0; going; index++) await backend.set(`other${lane}:${index % 50}`, 'x');
+      });
+      const path = join(folder, 'hot.json');
+      await until(() => existsSync(path) && Number(read(folder, 'hot')) > 0);
+      const seen = Number(read(folder, 'hot'));
+      await until(() => Number(read(folder, 'hot')) > seen + 10);
+      going = false;
+      await Promise.all([...hot, ...others]);
+    });
+
+    it('rejects writes once its journal was removed', async () => {
+      const folder = folders.make();
+      const backend = files(folder, LATE);
+      await backend.set('ann', '1');
+      execFileSync('rm', ['-r', join(folder, '.keepsake')]);
+      await backend.count();
+      expect((await rejection(backend.set('ann', '2'))).message).to.match(/cannot be written any more: it was removed/);
+      await backend.close().catch(() => undefined);
+      expect(read(folder, 'ann')).to.equal('1');
+    });
+
     it('lets the files follow before the process ends by itself', async () => {
       const folder = folders.make();
       await writeAndDie(folder, [['set', 'ann', '1']], { visibleWithin: 20 }, 'exit');
@@ -309,6 +364,15 @@ describe("files with durability 'journal'", function () {
       expect((await all(backend.values())).map(String)).to.have.members(['48', '49', '50']);
     });
 
+    it('is brought in by who opens the folder with the same extension alone', async () => {
+      const folder = folders.make();
+      await writeAndDie(folder, [['set', 'ann', '1']]);
+      const error = await rejection(open(folder, { extension: '.bin' }).get('ann'));
+      expect(error.code).to.equal('KEEPSAKE_STORAGE');
+      expect(error.message).to.include("extension: '.json'");
+      expect(await text(open(folder), 'ann')).to.equal('1');
+    });
+
     it('leaves alone what a person did to files that had followed', async () => {
       const folder = folders.make();
       await writeAndDie(folder, [
@@ -365,10 +429,15 @@ describe("files with durability 'journal'", function () {
       expect(await text(backend, 'ann')).to.equal('newer');
       expect(await text(backend, 'bob')).to.equal('2');
       expect(await text(backend, 'carl')).to.equal(undefined);
-      expect(displaced(folder).sort()).to.deep.equal(['bob.json.displaced-2', 'carl.json.displaced-4']);
+      expect(displaced(folder).sort()).to.deep.equal([
+        'ann.json.displaced-1',
+        'bob.json.displaced-2',
+        'carl.json.displaced-4',
+      ]);
+      expect(readFileSync(join(folder, 'ann.json.displaced-1'), 'utf8')).to.equal('1');
       expect(readFileSync(join(folder, 'bob.json.displaced-2'), 'utf8')).to.equal('from a backup');
       expect(readFileSync(join(folder, 'carl.json.displaced-4'), 'utf8')).to.equal('from a backup, too');
-      expect((await warning).message).to.match(/^2 files hold what stood in place.*displaced-\d/);
+      expect((await warning).message).to.match(/^3 files were set aside.*displaced-\d/);
       expect((await all(backend.keys())).sort()).to.deep.equal(['ann', 'bob']);
     });
 
@@ -564,6 +633,10 @@ describe("files with durability 'journal'", function () {
     for (const [options, message] of bad) expect(() => files('x', options)).to.throw(message);
   });
 });
+
+function closed(error: Error & { code?: string }): void {
+  if (error.code !== 'KEEPSAKE_CLOSED') throw error;
+}
 
 async function same(backend: Backend, expected: ReadonlyMap<string, string>): Promise<void> {
   const found = new Map<string, string>();

@@ -49,6 +49,19 @@ describe('files: locks', () => {
     return { ...newOwner(), pid: child.pid as number };
   }
 
+  it('are known to be lost by who was silent for long', async () => {
+    // So short that every look is late.
+    const one = await locks(200, { deadAfter: 0 });
+    await one.acquire('key', 'the key');
+    one.checkHeld('key');
+    rmSync(one.lockOf('key'));
+    const other = await locks();
+    await other.acquire('key', 'the key');
+    expect(() => one.checkHeld('key')).to.throw('was silent for so long that another one took');
+    other.checkHeld('key');
+    await other.release('key');
+  });
+
   it('are held by one at a time', async () => {
     const [one, other] = [await locks(5000), await locks(5000)];
     let inside = 0;

@@ -14,6 +14,8 @@ export interface Inode {
   readonly kind: 'file' | 'folder';
   /** What the system called it when it was made. */
   readonly number: bigint;
+  /** When it was made, in nanoseconds since 1970. */
+  readonly born: bigint;
   attributes: Attributes;
   contents: Contents;
   /** What a folder holds: the ids of inodes by their names. */
@@ -68,7 +70,7 @@ export interface Trace {
 
 export function newDisk(): Disk {
   return new Map([
-    [ROOT, newInode({ kind: 'folder', number: 0n, attributes: { mode: 0o755, modified: 0n, changed: 0n } })],
+    [ROOT, newInode({ kind: 'folder', number: 0n, born: 0n, attributes: { mode: 0o755, modified: 0n, changed: 0n } })],
   ]);
 }
 

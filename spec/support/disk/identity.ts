@@ -4,6 +4,7 @@ import type { Attributes } from './disk.js';
 /** What the system said of a file that another stands for. */
 export interface Disguise {
   readonly number: bigint;
+  readonly born: bigint;
   readonly attributes: Attributes;
   /** When the stand-in was last changed: once it is changed again, its own times are the truth. In nanoseconds since 1970. */
   readonly standsSince: bigint;
@@ -50,9 +51,9 @@ export class Identity {
     const found = stats as unknown as Stats | BigIntStats;
     const disguise = this.#disguises.get(BigInt(found.ino));
     if (disguise === undefined) return stats;
-    const { number, attributes, standsSince } = disguise;
+    const { number, born, attributes, standsSince } = disguise;
     const isBig = 'mtimeNs' in found;
-    Object.assign(found, { ino: isBig ? number : Number(number) });
+    Object.assign(found, isBig ? { ino: number, birthtimeNs: born } : { ino: Number(number) });
     const isUnchanged = isBig
       ? found.ctimeNs === standsSince
       : Math.abs(found.ctimeMs - Number(standsSince) / 1e6) < 1e-3;

@@ -18,7 +18,12 @@ export function rebuild(disk: Disk, root: string): Map<bigint, Disguise> {
       else if (known !== undefined) realFs.linkSync(known, at);
       else {
         const { ino, ctimeNs } = writeOut(disk, child, at);
-        disguises.set(ino, { number: inode.number, attributes: inode.attributes, standsSince: ctimeNs });
+        disguises.set(ino, {
+          number: inode.number,
+          born: inode.born,
+          attributes: inode.attributes,
+          standsSince: ctimeNs,
+        });
         made.set(child, at);
       }
     }

@@ -90,7 +90,8 @@ export class Session {
   /** A new id for what is at a path, or was opened. */
   introduce(at: string | number, kind: Inode['kind']): { id: number; effect: Effect } {
     const id = this.#next++;
-    const inode = { kind, number: look(at).ino, attributes: this.attributes(at) };
+    const { ino: number, birthtimeNs: born } = look(at);
+    const inode = { kind, number, born, attributes: this.attributes(at) };
     return { id, effect: { kind: 'inode', id, inode } };
   }
 

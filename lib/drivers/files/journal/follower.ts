@@ -26,6 +26,10 @@ export interface FollowerParts {
   readonly visibleWithin: number;
   /** How often the files are synced, in milliseconds. */
   readonly checkpointEvery: number;
+  /** Throws where somebody else has taken the folder. */
+  checkOwner(): void;
+  /** Whether the journal is gone, so that nothing that is pending is safe. */
+  isLost(): boolean;
   /** Told when the files have come further. */
   mark(progress: Progress): Promise<void>;
 }
@@ -37,6 +41,8 @@ const SYNCING = 8;
 const UNSYNCED = 8000;
 /** After how long a file that could not be written is tried again, in milliseconds. */
 const RETRY = 1000;
+/** The longest that a timer waits. */
+const LONGEST = 2 ** 31 - 1;
 
 /** Brings into the files what the journal holds, a little later and only the newest of each key; and now and then syncs them. */
 export class Follower {
@@ -51,7 +57,10 @@ export class Follower {
   #checkpoint: Promise<void> | undefined;
   #roundTimer: NodeJS.Timeout | undefined;
   #checkpointTimer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
   #warned = new Set<string>();
+  /** Keys whose files could not be written, and when to try again. */
+  readonly #stuck = new Map<string, number>();
   #closed = false;
 
   /** @param after the sequence of the last change that the files hold, safely */
@@ -79,6 +88,11 @@ export class Follower {
     return bytes === undefined ? null : entryOf(bytes, bytes.length, this.#parts.layout.place(key).path);
   }
 
+  /** The keys whose files lag behind. */
+  keys(): string[] {
+    return [...this.#pending.keys()];
+  }
+
   /**
    * Brings everything into the files that is safe by now.
    * @throws StorageError when one could not be written: the value is safe in the journal, and is tried again
@@ -86,8 +100,12 @@ export class Follower {
   async follow(): Promise<void> {
     const goal = this.#last;
     while (this.#followed < goal) {
-      this.#round ??= this.#run();
-      await this.#round;
+      // A round under way may pass over what it could not write.
+      if (this.#round !== undefined) await this.#round.catch(() => undefined);
+      else {
+        this.#round = this.#run(true);
+        await this.#round;
+      }
     }
   }
 
@@ -103,6 +121,7 @@ export class Follower {
     this.#closed = true;
     clearTimeout(this.#roundTimer);
     clearTimeout(this.#checkpointTimer);
+    clearTimeout(this.#retryTimer);
     await this.#round?.catch(() => undefined);
     await this.#checkpoint?.catch(() => undefined);
   }
@@ -115,27 +134,62 @@ export class Follower {
 
   #schedule(delay: number): void {
     if (this.#roundTimer !== undefined || this.#round !== undefined || this.#closed) return;
-    this.#roundTimer = setTimeout(() => {
-      this.#roundTimer = undefined;
-      // Who waits is told of a failure; here it is tried again.
-      this.#round ??= this.#run();
-      this.#round.catch(() => undefined);
-    }, delay);
+    this.#roundTimer = setTimeout(
+      () => {
+        this.#roundTimer = undefined;
+        // Who waits is told of a failure; here it is tried again.
+        this.#round ??= this.#run(false);
+        this.#round.catch(() => undefined);
+      },
+      Math.min(delay, LONGEST),
+    );
   }
 
-  async #run(): Promise<void> {
+  /** Nobody waits for a file that cannot be written: the process may end meanwhile. */
+  #scheduleRetry(): void {
+    if (this.#retryTimer !== undefined || this.#closed) return;
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.#round ??= this.#run(false);
+      this.#round.catch(() => undefined);
+    }, RETRY).unref();
+  }
+
+  /** What another process has taken is its own. */
+  #checkOwner(): void {
+    try {
+      this.#parts.checkOwner();
+    } catch (error) {
+      this.#closed = true;
+      throw error;
+    }
+  }
+
+  #isStuck(key: string): boolean {
+    const until = this.#stuck.get(key);
+    return until !== undefined && performance.now() < until;
+  }
+
+  /** @param everything whether to try again what could not be written a moment ago */
+  async #run(everything: boolean): Promise<void> {
     clearTimeout(this.#roundTimer);
     this.#roundTimer = undefined;
     let failed: unknown;
     try {
+      this.#checkOwner();
       await eachOf(
-        [...this.#pending],
-        async ([key, pending]) => {
-          if (this.#pending.get(key) !== pending) return;
+        [...this.#pending.keys()],
+        async (key) => {
+          // What is newest by now: a key that is written all the time would never have its turn otherwise.
+          const pending = this.#pending.get(key);
+          if (pending === undefined || (!everything && this.#isStuck(key))) return;
           try {
             await this.#put(key, pending);
+            this.#stuck.delete(key);
           } catch (error) {
             failed ??= error;
+            this.#stuck.set(key, performance.now() + RETRY);
+            this.#warn(error);
           }
         },
         FOLLOWING,
@@ -143,11 +197,12 @@ export class Follower {
       if (this.#files.size >= UNSYNCED) this.#checkpointNow();
       else this.#armCheckpoint();
       await this.#parts.mark({ followed: this.#followed, synced: this.#synced });
-      if (failed !== undefined) throw this.#warn(failed);
-      this.#warned.clear();
+      if (failed !== undefined) throw failed;
+      if (this.#stuck.size === 0) this.#warned.clear();
     } finally {
       this.#round = undefined;
-      if (this.#pending.size > 0) this.#schedule(failed === undefined ? this.#parts.visibleWithin / 2 : RETRY);
+      if (this.#pending.size > this.#stuck.size) this.#schedule(this.#parts.visibleWithin / 2);
+      else if (this.#pending.size > 0) this.#scheduleRetry();
     }
   }
 
@@ -170,22 +225,26 @@ export class Follower {
     if (this.#pending.get(key) === pending) this.#pending.delete(key);
   }
 
-  #warn(error: unknown): unknown {
+  #warn(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
     if (!this.#warned.has(text)) {
       this.#warned.add(text);
-      const message = `${text}. The value is safe in the journal, and writing its file is tried again every second`;
+      const message = this.#parts.isLost()
+        ? text
+        : `${text}. What was saved is safe in the journal, and is tried again`;
       process.emitWarning(message, { type: 'KeepsakeWarning', code: 'KEEPSAKE_STORAGE' });
     }
-    return error;
   }
 
   #armCheckpoint(): void {
     if (this.#checkpointTimer !== undefined || this.#closed || this.#folders.size === 0) return;
-    this.#checkpointTimer = setTimeout(() => {
-      this.#checkpointTimer = undefined;
-      this.#checkpointNow();
-    }, this.#parts.checkpointEvery).unref();
+    this.#checkpointTimer = setTimeout(
+      () => {
+        this.#checkpointTimer = undefined;
+        this.#checkpointNow();
+      },
+      Math.min(this.#parts.checkpointEvery, LONGEST),
+    ).unref();
   }
 
   /** Syncs while others write. */

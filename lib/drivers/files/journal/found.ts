@@ -19,6 +19,8 @@ export interface Found extends Progress {
   readonly segments: readonly string[];
   /** The start of the system that it was written in; empty where that is not known, and for a copy. */
   readonly boot: string;
+  /** What the names of its files end in. */
+  readonly extension: string;
   /** Whether it is a copy: its files may be older or newer than what it says of them. */
   readonly copied: boolean;
   /** All changes of each key, in order. */
@@ -36,6 +38,7 @@ export function findJournal(folder: string): Found | undefined {
   if (paths.length === 0) return undefined;
   const changes = new Map<string, Committed[]>();
   let boot = '';
+  let extension = '';
   let copied = false;
   let last = 0;
   let expected: number | undefined;
@@ -50,7 +53,7 @@ export function findJournal(folder: string): Found | undefined {
       if (isZero(bytes.subarray(START))) continue;
       throw damaged(path, 0, 'its header cannot be read');
     }
-    boot = header.boot;
+    ({ boot, extension } = header);
     if (header.file !== file) copied = true;
     expected ??= header.first;
     const progress = readProgress(bytes);
@@ -79,8 +82,8 @@ export function findJournal(folder: string): Found | undefined {
     }
   }
   last = Math.max(last, followed, synced);
-  if (copied) return { segments: paths, boot: '', copied, changes, last, followed: 0, synced: 0 };
-  return { segments: paths, boot, copied, changes, last, followed, synced };
+  if (copied) return { segments: paths, boot: '', extension, copied, changes, last, followed: 0, synced: 0 };
+  return { segments: paths, boot, extension, copied, changes, last, followed, synced };
 }
 
 /** The paths of the segments in a folder, the oldest first. */

@@ -1,6 +1,6 @@
 import { rmdir } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { StorageError } from '../../../errors.js';
+import { ClosedError, KeepsakeError, StorageError } from '../../../errors.js';
 import { call, syncPath } from '../calls.js';
 import { failure } from '../failures.js';
 import { type Change, changeSize, sizeOf, writeFrame } from './frame.js';
@@ -14,8 +14,12 @@ export interface JournalParts {
   readonly segmentSize: number;
   /** The start of the system; empty where the system does not say. */
   readonly boot: string;
+  /** What the names of the files end in. */
+  readonly extension: string;
   /** The sequence of the last change of a journal before this one; 0 if there was none. */
   readonly after: number;
+  /** Throws where somebody else has taken the folder. */
+  checkOwner(): void;
   /** Told of what is safe, in order, before those who wait for it. */
   committed(changes: readonly Change[], sequence: number, time: number): void;
   /** Brings everything into the files and syncs these, then calls `drop`: writers wait. */
@@ -52,6 +56,7 @@ export class Journal {
   #time = 0;
   #progress: Progress;
   #failed: unknown;
+  #closed = false;
 
   constructor(parts: JournalParts) {
     this.#parts = parts;
@@ -62,9 +67,14 @@ export class Journal {
   /**
    * Makes changes safe, all of them or none; in the order of the calls.
    * @throws StorageError when that failed. Whether the changes are there then shows when the folder is opened again
+   * @throws ClosedError once `end` was called
    */
   commit(changes: readonly Change[]): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new ClosedError('the backend was closed before this was written'));
+        return;
+      }
       this.#waiting.push({ changes, resolve, reject });
       this.#flushing ??= this.#flush();
     });
@@ -73,13 +83,24 @@ export class Journal {
   /** Says how far the files have come, and drops the segments that nobody needs any more. */
   async mark(progress: Progress): Promise<void> {
     this.#progress = progress;
+    if (this.#current?.isInPlace() === false) this.#failed ??= new Error('it was removed');
     await this.#current?.mark(progress);
     await this.#drop();
   }
 
-  /** Waits for what is being committed, and closes its files; deletes them where everything is safe elsewhere. */
-  async close(everythingIsSafe: boolean): Promise<void> {
+  /** Waits for what is being committed; nothing is any more after that. */
+  async end(): Promise<void> {
+    this.#closed = true;
     while (this.#flushing !== undefined) await this.#flushing;
+  }
+
+  /** Whether what was committed may be lost, since the journal cannot be written, or was removed. */
+  get isLost(): boolean {
+    return this.#failed !== undefined;
+  }
+
+  /** Closes its files; deletes them where everything is safe elsewhere. */
+  async close(everythingIsSafe: boolean): Promise<void> {
     const next = await this.#next?.catch(() => undefined);
     this.#next = undefined;
     await next?.drop();
@@ -99,7 +120,8 @@ export class Journal {
         await this.#write(batch.flatMap(({ changes }) => changes));
         for (const { resolve } of batch) resolve();
       } catch (error) {
-        for (const { reject } of batch) reject(error);
+        // Each caller's error is told whose it is.
+        for (const { reject } of batch) reject(batch.length === 1 ? error : again(error));
       }
     }
     this.#flushing = undefined;
@@ -139,6 +161,7 @@ export class Journal {
     const frame = { number: this.#frames + 1, sequence, time, uptime: uptime(), changes };
     const written = writeFrame(bytes, this.#id, frame);
     try {
+      this.#parts.checkOwner();
       await segment.append(bytes);
     } catch (error) {
       this.#failed = error;
@@ -167,37 +190,38 @@ export class Journal {
       this.#sealed.push(this.#current);
       this.#current = undefined;
     }
+    let segment: Segment | undefined;
     try {
-      const segment = await this.#take(Math.max(this.#parts.segmentSize, START + size));
-      await segment.begin({ journal: this.#id, boot: this.#parts.boot, first: this.#frames + 1 }, this.#progress);
+      segment = await this.#take(Math.max(this.#parts.segmentSize, START + size));
+      // The name of a file that is synced may still be lost.
+      await syncPath(this.#parts.folder, true);
+      const { boot, extension } = this.#parts;
+      await segment.begin({ journal: this.#id, boot, extension, first: this.#frames + 1 }, this.#progress);
       this.#current = segment;
       return segment;
     } catch (error) {
+      await segment?.drop().catch(() => undefined);
       throw failure(error, 'extend the journal in', this.#parts.folder);
     }
   }
 
   #prepare(size: number): Promise<Segment> {
-    this.#next ??= Segment.create(this.#parts.folder, ++this.#segments, size);
-    // A failure is met when the segment is needed.
-    this.#next.catch(() => undefined);
-    return this.#next;
+    if (this.#next !== undefined) return this.#next;
+    const next = Segment.create(this.#parts.folder, ++this.#segments, size);
+    this.#next = next;
+    // When the segment is needed it is tried again: the disk may have room by then.
+    next.catch(() => {
+      if (this.#next === next) this.#next = undefined;
+    });
+    return next;
   }
 
   async #take(size: number): Promise<Segment> {
-    const preparing = this.#prepare(size);
-    try {
-      const segment = await preparing;
-      this.#next = undefined;
-      // The name of a file that is synced may still be lost.
-      await syncPath(this.#parts.folder, true);
-      if (segment.size >= size) return segment;
-      await segment.drop();
-      return await this.#take(size);
-    } catch (error) {
-      this.#next = undefined;
-      throw error;
-    }
+    const segment = await this.#prepare(size);
+    this.#next = undefined;
+    if (segment.size >= size) return segment;
+    await segment.drop();
+    return this.#take(size);
   }
 
   async #drop(): Promise<void> {
@@ -217,6 +241,12 @@ export class Journal {
       { path: this.#parts.folder, cause },
     );
   }
+}
+
+/** The same error for another caller. */
+function again(error: unknown): unknown {
+  if (!(error instanceof KeepsakeError)) return error;
+  return new StorageError(error.message, { path: error.path, cause: error, retryable: error.retryable });
 }
 
 /** Milliseconds since the system started, but for its sleep. */

@@ -33,6 +33,8 @@ export interface JournalPlace {
   readonly temporaries: Temporaries;
   readonly replacements: Replacements;
   readonly watches: Watches;
+  /** What the names of the files end in. */
+  readonly extension: string;
   /** The folder of what is not entries. */
   readonly control: string;
   /** How long the folder is waited for, in milliseconds. */
@@ -72,14 +74,24 @@ export class Journaled {
       await syncNames(this.#place, outermost);
       const writer = new Writer({ layout, synced: false, temporaries, replacements });
       const follower = new Follower(
-        { layout, writer, watches, ...this.#options, mark: (progress) => journal.mark(progress) },
+        {
+          layout,
+          writer,
+          watches,
+          ...this.#options,
+          checkOwner: () => this.#locks.checkHeld(LOCK),
+          isLost: () => journal.isLost,
+          mark: (progress) => journal.mark(progress),
+        },
         after,
       );
       const journal = new Journal({
         folder: this.#folder,
         segmentSize: this.#options.segmentSize,
         boot: bootOf(),
+        extension: this.#place.extension,
         after,
+        checkOwner: () => this.#locks.checkHeld(LOCK),
         committed: (changes, sequence, time) => follower.committed(changes, sequence, time),
         makeRoom: async () => {
           await follower.follow();
@@ -100,15 +112,20 @@ export class Journaled {
     const follower = this.#follower as Follower;
     let failed: unknown;
     try {
+      await journal.end();
       await follower.follow();
       await follower.checkpoint();
     } catch (error) {
       failed = error;
     }
-    await follower.stop();
-    await journal.close(failed === undefined);
-    await leave(this.#locks, this.#folder);
+    try {
+      await follower.stop();
+      await journal.close(failed === undefined && !journal.isLost);
+    } finally {
+      await leave(this.#locks, this.#folder);
+    }
     if (failed === undefined) return;
+    if (journal.isLost) throw failed;
     const why = failed instanceof Error ? failed.message : String(failed);
     throw new StorageError(
       `${why}. What was not written is safe in the journal, and is when the folder is opened again`,
@@ -127,6 +144,11 @@ export class Journaled {
   /** What stands for the file of a key that lags behind: its entry, or `null` for a deleted one. `undefined` where the file itself counts. */
   find(key: string): FileEntry | null | undefined {
     return (this.#follower as Follower).find(key);
+  }
+
+  /** The keys whose files lag behind. */
+  keys(): string[] {
+    return (this.#follower as Follower).keys();
   }
 
   /** Brings everything into the files that is safe by now. */
@@ -167,8 +189,8 @@ export function checkReplayed(place: JournalPlace): void {
 async function take(place: JournalPlace, locks: Locks): Promise<number> {
   const { layout, temporaries, replacements, control } = place;
   const folder = folderOf(place);
-  await locks.open();
   try {
+    await locks.open();
     await locks.acquire(LOCK, `the folder ${layout.root.path}`);
   } catch (error) {
     await locks.close();
@@ -177,11 +199,12 @@ async function take(place: JournalPlace, locks: Locks): Promise<number> {
   try {
     const found = findJournal(folder);
     if (found === undefined) return 0;
+    if (found.changes.size > 0 && found.extension !== place.extension) throw otherExtension(place, found.extension);
     const writer = new Writer({ layout, synced: true, temporaries, replacements });
     const displaced = await replay(found, { layout, writer, folder, boot: bootOf() });
     if (displaced.length > 0) {
       const paths = displaced.slice(0, SHOWN).join(', ') + (displaced.length > SHOWN ? ', …' : '');
-      const message = `${displaced.length} files hold what stood in place of values that were saved before the last crash; merge them by hand, or delete them: ${paths}`;
+      const message = `${displaced.length} files were set aside after a crash, since what was saved and what was found are not the same; merge them by hand, or delete them: ${paths}`;
       process.emitWarning(message, { type: 'KeepsakeWarning', code: 'KEEPSAKE_DISPLACED' });
     }
     return found.last;
@@ -209,10 +232,21 @@ async function syncNames({ control, layout }: JournalPlace, outermost: string): 
 }
 
 async function leave(locks: Locks, folder: string): Promise<void> {
-  await locks.release(LOCK);
-  await locks.close();
+  try {
+    await locks.release(LOCK);
+  } finally {
+    await locks.close();
+  }
   await removeFolder(folder);
   await removeFolder(folder.slice(0, folder.lastIndexOf(sep)));
+}
+
+function otherExtension({ layout, extension }: JournalPlace, found: string): StorageError {
+  const { path } = layout.root;
+  return new StorageError(
+    `the last writer of ${path} died, and left changes of files that end in "${found}", not "${extension}"; open the folder with extension: '${found}' once, which brings them in`,
+    { path },
+  );
 }
 
 function folderOf({ control }: JournalPlace): string {

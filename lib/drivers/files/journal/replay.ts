@@ -104,12 +104,13 @@ async function settle(
     await put();
     return undefined;
   }
-  if (!stats.isFile()) {
-    // A person put a folder or a link there: the value goes beside it.
+  const putBeside = () => {
     const aside = freeName(path, last);
     if (bytes !== undefined) writeFileSync(aside, bytes, { flag: 'wx', flush: true });
     return bytes && aside;
-  }
+  };
+  // A person put a folder or a link there.
+  if (!stats.isFile()) return putBeside();
   const present = readFileSync(path);
   if (bytes !== undefined && present.equals(bytes)) {
     if (expires(bytes)) writer.mark(place.folder);
@@ -121,7 +122,8 @@ async function settle(
     else await put();
     return undefined;
   }
-  if (stats.mtimeMs > time) return undefined;
+  // A person wrote it afterwards, unless a clock was wrong.
+  if (stats.mtimeMs > time) return putBeside();
   const aside = freeName(path, last);
   await move(path, aside);
   await put();

@@ -1,4 +1,4 @@
-import { close, constants, fdatasync, fsync, open, write } from 'node:fs';
+import { close, constants, fdatasync, fstatSync, fsync, lstatSync, open, write } from 'node:fs';
 import { sep } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { call, fileOf, remove } from '../calls.js';
@@ -10,6 +10,8 @@ export interface SegmentHeader {
   readonly journal: number;
   /** The start of the system that it was written in; empty where the system does not say. */
   readonly boot: string;
+  /** What the names of the files end in. */
+  readonly extension: string;
   /** The number of its first frame. */
   readonly first: number;
   /** Names the file on its disk: one that has another is a copy. */
@@ -29,7 +31,7 @@ export const START = 2 * ALIGNMENT;
 
 const NAME = /^segment-([0-9]+)$/;
 const ZEROS = 1024 * 1024;
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /** A file of the journal, allocated before it is written: so that a sync of what is written need not sync where it lies. */
 export class Segment {
@@ -87,6 +89,12 @@ export class Segment {
   /** Says how far the files have come. It may be lost at a power cut: then more is done again than need be. */
   async mark(progress: Progress): Promise<void> {
     await this.#write(sector(progress), ALIGNMENT);
+  }
+
+  /** Whether the file still stands where it was made: nobody finds what is written to one that was removed. */
+  isInPlace(): boolean {
+    const there = lstatSync(this.path, { bigint: true, throwIfNoEntry: false });
+    return there !== undefined && there.ino === fstatSync(this.#descriptor, { bigint: true }).ino;
   }
 
   /** Closes the file, and leaves it. */
