@@ -7,13 +7,16 @@ import type {
   Entry,
   ListedEntry,
   Page,
+  Past,
   ScanRequest,
 } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
 import { addToCounter } from '../../backend/operations.js';
 import { Sweeper } from '../../backend/sweeper.js';
 import { rangeOf, toBuffer, toBytes, toDeadline, toKey, toVersion } from './columns.js';
+import type { HistoryStatements } from './history.js';
 import type { Link } from './link.js';
+import { type OpenedPast, SqlPast } from './past.js';
 import type { Result, Row, Statement, Values } from './statement.js';
 import { BATCH, firstVersion, type Statements } from './statements.js';
 
@@ -21,6 +24,8 @@ import { BATCH, firstVersion, type Statements } from './statements.js';
 export interface Opened<S extends Statements> {
   readonly link: Link;
   readonly statements: S;
+  /** Where the table has a history. */
+  readonly history?: HistoryStatements | undefined;
 }
 
 /** How a driver is made. */
@@ -30,6 +35,7 @@ export interface Setup<S extends Statements> {
   /** Connects, and sees to the table. */
   readonly open: () => Promise<Opened<S>>;
   readonly capabilities?: Capabilities | undefined;
+  readonly history: boolean;
   readonly clock: Clock;
   /** Milliseconds between sweeps; `undefined` for none. */
   readonly sweepEvery: number | undefined;
@@ -55,12 +61,14 @@ export abstract class SqlDriver<S extends Statements = Statements> implements Dr
   readonly capabilities: Capabilities;
   readonly name: string;
   readonly clock: Clock;
+  readonly past: Past<Uint8Array> | undefined;
   readonly #open: () => Promise<Opened<S>>;
   readonly #sweeper: Sweeper;
   #opened: Opened<S> | undefined;
 
-  constructor({ name, open, clock, sweepEvery, capabilities = abilities }: Setup<S>) {
-    this.capabilities = capabilities;
+  constructor({ name, open, clock, sweepEvery, history, capabilities = abilities }: Setup<S>) {
+    this.capabilities = history ? Object.freeze({ ...capabilities, history }) : capabilities;
+    this.past = history ? new SqlPast(name, () => this.#opened as OpenedPast) : undefined;
     this.name = name;
     this.clock = clock;
     this.#open = open;

@@ -14,11 +14,19 @@ export interface Schema {
 
 /**
  * Makes a table where it is missing, and looks at the one that is there. Several processes may do so at once.
+ * @param complete whether what belongs to the table is there too
  * @throws StorageError for a table of somebody else
  */
-export async function ensureTable(link: Link, schema: Schema, table: string, where: string): Promise<void> {
+export async function ensureTable(
+  link: Link,
+  schema: Schema,
+  table: string,
+  where: string,
+  complete: () => Promise<boolean> = async () => true,
+): Promise<void> {
   const found = await columnsOf(link, schema, table);
-  if (found.size > 0) return check(found, schema, table, where);
+  if (found.size > 0) check(found, schema, table, where);
+  if (found.size > 0 && (await complete())) return;
   for (let tried = 1; ; tried++) {
     try {
       await link.runAll(
@@ -29,6 +37,7 @@ export async function ensureTable(link: Link, schema: Schema, table: string, whe
     } catch (error) {
       // What a server says of two that make one table at once differs; that it is there then does not.
       if (tried === 5 || (await columnsOf(link, schema, table)).size === 0) throw error;
+      if (await complete()) break;
     }
   }
   check(await columnsOf(link, schema, table), schema, table, where);

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from '../../../errors.js';
 import { show } from '../../../show.js';
 import type { Opened } from '../driver.js';
 import { explain } from '../failures.js';
+import { ensureHistory, historyStatements } from '../history.js';
 import { KyselyClients } from '../kysely-clients.js';
 import { checkKysely, checkWays, SQL_OPTIONS, type SqlOptions, type SqlSettings, toSettings } from '../options.js';
 import { parsePlace } from '../place.js';
@@ -12,7 +13,7 @@ import { type AnyKysely, Compiler } from '../statement.js';
 import { MysqlClients, type MysqlPool } from './clients.js';
 import { MysqlDriver } from './driver.js';
 import { judge, meaningOf } from './failures.js';
-import { mysqlSchema } from './schema.js';
+import { mysqlHistory, mysqlSchema } from './schema.js';
 import { type MysqlStatements, mysqlStatements } from './statements.js';
 
 /** Options of {@link mysql}. */
@@ -85,11 +86,13 @@ async function open(
   const link = new PooledLink(clients, settings.timeout, where);
   try {
     await ensureTable(link, mysqlSchema(compiler, settings.table), settings.table, where);
+    if (settings.history) await ensureHistory(link, mysqlHistory(compiler, settings.table), settings.table, where);
   } catch (error) {
     await link.close();
     throw error;
   }
-  return { link, statements: mysqlStatements(compiler, settings.table) };
+  const history = settings.history ? historyStatements(compiler, settings.table) : undefined;
+  return { link, statements: mysqlStatements(compiler, settings.table), history };
 }
 
 async function connect(

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from '../../../errors.js';
 import { show } from '../../../show.js';
 import type { Opened } from '../driver.js';
 import { explain } from '../failures.js';
+import { ensureHistory, historyStatements } from '../history.js';
 import { KyselyClients } from '../kysely-clients.js';
 import { checkKysely, checkWays, SQL_OPTIONS, type SqlOptions, type SqlSettings, toSettings } from '../options.js';
 import { parsePlace } from '../place.js';
@@ -12,7 +13,7 @@ import { type AnyKysely, Compiler } from '../statement.js';
 import { PostgresClients, type PostgresPool } from './clients.js';
 import { PostgresDriver } from './driver.js';
 import { judge, meaningOf } from './failures.js';
-import { postgresSchema } from './schema.js';
+import { postgresHistory, postgresSchema } from './schema.js';
 import { type PostgresStatements, postgresStatements } from './statements.js';
 
 /** Options of {@link postgres}. */
@@ -86,11 +87,13 @@ async function open(
   const link = new PooledLink(clients, settings.timeout, where);
   try {
     await ensureTable(link, postgresSchema(compiler, settings.table), settings.table, where);
+    if (settings.history) await ensureHistory(link, postgresHistory(compiler, settings.table), settings.table, where);
   } catch (error) {
     await link.close();
     throw error;
   }
-  return { link, statements: postgresStatements(compiler, settings.table) };
+  const history = settings.history ? historyStatements(compiler, settings.table) : undefined;
+  return { link, statements: postgresStatements(compiler, settings.table), history };
 }
 
 async function connect(

@@ -6,6 +6,7 @@ import { capabilities } from '../../../backend/capabilities.js';
 import { InvalidArgumentError, isKeepsakeError, StorageError } from '../../../errors.js';
 import { show } from '../../../show.js';
 import { abilities, type Opened } from '../driver.js';
+import { ensureHistory, historyStatements } from '../history.js';
 import { KyselyClients } from '../kysely-clients.js';
 import type { Link } from '../link.js';
 import { checkKysely, checkWays, SQL_OPTIONS, type SqlOptions, type SqlSettings, toSettings } from '../options.js';
@@ -16,7 +17,7 @@ import { adapt, openDatabase, type SqliteDatabase } from './database.js';
 import { SqliteDriver } from './driver.js';
 import { explain, judge } from './failures.js';
 import { SqliteLink } from './link.js';
-import { sqliteSchema } from './schema.js';
+import { sqliteHistory, sqliteSchema } from './schema.js';
 import { type SqliteStatements, sqliteStatements } from './statements.js';
 
 /** Options of {@link sqlite}. */
@@ -108,11 +109,13 @@ async function open(
         );
   try {
     await ensureTable(link, sqliteSchema(compiler, settings.table), settings.table, where);
+    if (settings.history) await ensureHistory(link, sqliteHistory(compiler, settings.table), settings.table, where);
   } catch (error) {
     await link.close();
     throw error;
   }
-  return { link, statements: sqliteStatements(compiler, settings.table) };
+  const history = settings.history ? historyStatements(compiler, settings.table) : undefined;
+  return { link, statements: sqliteStatements(compiler, settings.table), history };
 }
 
 async function connect(
