@@ -14,7 +14,7 @@ export interface Place {
  * @throws InvalidArgumentError for what is none, without showing a password
  */
 export function parsePlace(text: string, schemes: readonly string[]): Place {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = /^[a-z]+:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !schemes.includes(url.protocol.slice(0, -1))) {
     const [scheme] = schemes;
     throw new InvalidArgumentError(
@@ -26,5 +26,5 @@ export function parsePlace(text: string, schemes: readonly string[]): Place {
 
 /** A URL to be shown. */
 export function withoutPassword(url: string): string {
-  return url.replace(/\/\/.*@/, '//…@');
+  return url.replace(/:.*@/, '://…@');
 }

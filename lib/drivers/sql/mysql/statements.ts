@@ -38,8 +38,9 @@ export function mysqlStatements(compiler: Compiler, name: string): MysqlStatemen
   const counter = sql`cast(${stored} as signed)`;
   const by = sql`cast(${parameter('by')} as signed)`;
   const sum = sql`(${counter} + ${by})`;
+  // The pattern alone lets a line break at the end pass.
   const addsUp = sql`if(${stored} regexp '^(0|-?[1-9][0-9]{0,15})$',
-    ${counter} between ${smallest} and ${largest} and ${sum} between ${smallest} and ${largest}, 0)`;
+    length(${counter}) = length(${value}) and ${counter} between ${smallest} and ${largest} and ${sum} between ${smallest} and ${largest}, 0)`;
   const markBy = sql`0 * last_insert_id(${by} + ${offset})`;
   const keys = (count: number) => sql.join(Array.from({ length: count }, (_, index) => parameter(`key${index}`)));
   return {
