@@ -11,6 +11,7 @@ export const PARTS: readonly string[] = [
   'codecs',
   'wrappers',
   'redis',
+  'sql',
 ];
 
 /** What the command line says. */
