@@ -1,7 +1,8 @@
 import type { RawBuilder } from 'kysely';
+import type { Compiler } from './compiler.js';
 import type { Link } from './link.js';
 import { ensureTable, type Schema } from './schema.js';
-import type { Compiler, Row, Statement } from './statement.js';
+import type { Row, Statement } from './statement.js';
 import { words } from './statements.js';
 
 /** How the history of a table is made. */

@@ -1,6 +1,7 @@
 import { loadModule } from '../../codecs/load.js';
+import type { AnyKysely } from './compiler.js';
 import type { Clients } from './pooled-link.js';
-import type { AnyKysely, Result, Row } from './statement.js';
+import type { Result, Row } from './statement.js';
 
 /** A connection of a Kysely, and what gives it back. */
 interface Held {
@@ -13,6 +14,7 @@ export type Failures = Pick<Clients<unknown>, 'explain' | 'judge'>;
 
 /** Connections of a Kysely that the caller made, who also ends it. */
 export class KyselyClients implements Clients<Held> {
+  readonly canEnd = false;
   readonly #kysely: AnyKysely;
   readonly #failures: Failures;
 

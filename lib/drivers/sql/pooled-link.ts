@@ -5,6 +5,8 @@ import { bind, type Call, type Result, type Statement, type Values } from './sta
 
 /** Connections of a client library. */
 export interface Clients<C> {
+  /** Whether a connection can be ended while a query of it is under way; if not, it is held until that has its answer. */
+  readonly canEnd: boolean;
   acquire(): Promise<C>;
   query(client: C, text: string, parameters: readonly unknown[]): Promise<Result>;
   /** Gives a connection back; `broken` where it must not be used again. */
@@ -84,14 +86,14 @@ export class PooledLink<C> implements Link {
       held = false;
       this.#clients.release(client, broken);
     };
-    attempt.giveUp = () => release(true);
+    if (this.#clients.canEnd) attempt.giveUp = () => release(true);
     try {
       if (attempt.over) throw new Error('nobody waits for it any more');
       const result = await work(client);
       release(false);
       return result;
     } catch (error) {
-      // One that nobody waits for was given up, or has not been used.
+      // One that nobody waits for was given up, or has not been used, or cannot be ended.
       release(!attempt.over && this.#clients.judge(error) === 'broken');
       throw error;
     }

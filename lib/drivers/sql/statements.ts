@@ -1,5 +1,6 @@
 import type { RawBuilder } from 'kysely';
-import type { Compiler, Statement } from './statement.js';
+import type { Compiler } from './compiler.js';
+import type { Statement } from './statement.js';
 
 /** What every family of SQL says in the same words. */
 export interface Statements {

@@ -31,6 +31,7 @@ interface StreamOptions {
 
 /** Connections of the package `mysql2`. */
 export class MysqlClients implements Clients<MysqlConnection> {
+  readonly canEnd = true;
   readonly #pool: MysqlPool;
   readonly #where: string;
   /** Those that are ours; `undefined` where the pool is not. */

@@ -1,6 +1,6 @@
+import type { Compiler } from '../compiler.js';
 import { type HistorySchema, historyColumns, historyOf, historySchema } from '../history.js';
 import type { Schema } from '../schema.js';
-import type { Compiler } from '../statement.js';
 import { words } from '../statements.js';
 
 /** The table of MySQL and MariaDB. Keys are bytes: collations take for equal what differs in case, accents and spaces at the end. */

@@ -1,4 +1,5 @@
-import type { Compiler, Statement } from '../statement.js';
+import type { Compiler } from '../compiler.js';
+import type { Statement } from '../statement.js';
 import { BATCH, commonStatements, type Statements, words } from '../statements.js';
 
 /** The statements of MySQL and MariaDB. */

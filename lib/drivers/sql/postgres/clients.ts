@@ -28,6 +28,7 @@ interface Answer {
 
 /** Connections of the package `pg`. */
 export class PostgresClients implements Clients<PostgresClient> {
+  readonly canEnd = true;
   readonly #pool: PostgresPool;
   readonly #where: string;
   /** Those that are ours; `undefined` where the pool is not. */

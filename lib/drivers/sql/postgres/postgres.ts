@@ -1,6 +1,7 @@
 import { Backend } from '../../../backend/backend.js';
 import { InvalidArgumentError } from '../../../errors.js';
 import { show } from '../../../show.js';
+import { type AnyKysely, Compiler } from '../compiler.js';
 import type { Opened } from '../driver.js';
 import { explain } from '../failures.js';
 import { ensureHistory, historyStatements } from '../history.js';
@@ -9,7 +10,6 @@ import { checkKysely, checkWays, SQL_OPTIONS, type SqlOptions, type SqlSettings,
 import { parsePlace } from '../place.js';
 import { type Clients, PooledLink } from '../pooled-link.js';
 import { ensureTable } from '../schema.js';
-import { type AnyKysely, Compiler } from '../statement.js';
 import { PostgresClients, type PostgresPool } from './clients.js';
 import { PostgresDriver } from './driver.js';
 import { judge, meaningOf } from './failures.js';

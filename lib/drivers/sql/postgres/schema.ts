@@ -1,6 +1,6 @@
+import type { Compiler } from '../compiler.js';
 import { type HistorySchema, historyColumns, historyOf, historySchema } from '../history.js';
 import type { Schema } from '../schema.js';
-import type { Compiler } from '../statement.js';
 import { words } from '../statements.js';
 
 /** The table of PostgreSQL. Keys are bytes, so that their order is that of UTF-8, and any character may be in them, NUL too. */
