@@ -10,6 +10,8 @@ export type {
   KeyChange,
   ListedEntry,
   Page,
+  Past,
+  Revision,
   ScanRequest,
   WatchRequest,
 } from './backend/driver.js';
@@ -17,6 +19,7 @@ export type { Clock, Duration } from './backend/duration.js';
 export type {
   BackendOptions,
   ClearAllOptions,
+  CompactOptions,
   DeleteOptions,
   ExpiryOptions,
   GetOptions,
@@ -67,6 +70,7 @@ export * from './errors.js';
 export { type ClassDecorator, StoredIn } from './model/declare.js';
 export { Field, type FieldDecorator, type FieldOptions, type FieldSpecification, SessionField } from './model/field.js';
 export type { Followed, Following } from './model/following.js';
+export type { FormerModels, FormerObjects } from './model/former.js';
 export type { Dropped } from './model/frozen.js';
 export type { FindQuery, Listing } from './model/listing.js';
 export { Manager, type SaveAllOptions } from './model/manager.js';

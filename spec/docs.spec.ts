@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { startMysql } from './support/servers/mysql.js';
+import { startPostgres } from './support/servers/postgres.js';
 import { startRedis } from './support/servers/redis.js';
 import { type Server, useServer } from './support/servers/server.js';
 
@@ -18,6 +20,8 @@ const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', na
 /** Places that the pages name, and the servers that stand in for what is there. */
 const places: Readonly<Record<string, () => Promise<Server>>> = {
   'redis://localhost:6379': startRedis,
+  'postgres://localhost/app': startPostgres,
+  'mysql://localhost/app': startMysql,
 };
 
 function programsOf(page: string): Program[] {

@@ -13,6 +13,7 @@ export const PARTS: readonly string[] = [
   'codecs',
   'wrappers',
   'redis',
+  'sql',
 ];
 
 /** What the command line says. */

@@ -22,7 +22,7 @@ import {
   toBytes,
   toTime,
 } from './checks.js';
-import type { Awaitable, Condition, Counter, Driver, Entry, ListedEntry } from './driver.js';
+import type { Awaitable, Condition, Counter, Driver, Entry, ListedEntry, Past, Revision } from './driver.js';
 import { type Duration, toMilliseconds } from './duration.js';
 import { flatten } from './flatten.js';
 import { Lifecycle } from './lifecycle.js';
@@ -31,6 +31,7 @@ import * as operations from './operations.js';
 import type {
   BackendOptions,
   ClearAllOptions,
+  CompactOptions,
   DeleteOptions,
   ExpiryOptions,
   GetOptions,
@@ -477,6 +478,57 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
       explain: (error) => this.#explain(error, 'watch', undefined),
       onClose: (callback) => this.#lifecycle.onClose(callback),
     });
+  }
+
+  /**
+   * A view on the entries as they were at the end of a millisecond, keys and counts included; it only reads. What was being written at that
+   * moment may or may not be there. Closing the view leaves this backend open; closing this backend closes the view.
+   *
+   * Its operations reject with an `UnsupportedError` for a time of which nothing is known: before the history began, or before what `compact`
+   * has left.
+   * @param time a `Date`, or milliseconds since 1970, by the clock of the server
+   * @throws OutOfRangeError for what is no time
+   * @throws UnsupportedError where `capabilities.history` is `false`
+   */
+  asOf(time: Date | number): Backend<V> {
+    const driver = this.#past('asOf').asOf(toTime(time, 'asOf'));
+    return new Backend(driver, this.#options, { over: [this as unknown as Backend<never>], closesInner: false });
+  }
+
+  /**
+   * The states that an entry had, oldest first, streamed: one for each write, removal and move of the deadline.
+   * @throws UnsupportedError where `capabilities.history` is `false`
+   */
+  async *history(key: string, options: SignalOption = {}): AsyncGenerator<Revision<V>, void, undefined> {
+    checkKey(key, 'history', this.#keyLimit);
+    const past = this.#past('history');
+    await this.#run('history', key, options, () => undefined);
+    const batches = past.revisions(key)[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await this.#run('history', key, options, () => batches.next());
+      if (done) return;
+      for (const { time, value: stored, expiresAt, version } of value) {
+        yield { time, value: stored === undefined ? undefined : this.#own(stored), expiresAt, version };
+      }
+    }
+  }
+
+  /**
+   * Forgets the states that only times before `before` need. On a namespace, those of the whole backend.
+   * @returns how many states that were
+   * @throws OutOfRangeError for what is no time
+   * @throws UnsupportedError where `capabilities.history` is `false`
+   */
+  async compact(options: CompactOptions): Promise<number> {
+    const past = this.#past('compact');
+    const before = toTime(options?.before, 'compact');
+    return this.#run('compact', undefined, options, () => past.compact(before));
+  }
+
+  #past(operation: string): Past<V> {
+    const { past } = this.#driver;
+    if (past === undefined || !this.capabilities.history) this.#refuse(operation, 'history');
+    return past;
   }
 
   /** Where an entry is kept, such as a file's path; `undefined` where the engine has no such place. */

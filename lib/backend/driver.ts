@@ -56,6 +56,30 @@ export interface Change<V> {
   readonly expiresAt: number | undefined;
 }
 
+/** A state that an entry had; see `Backend.history`. */
+export interface Revision<V> {
+  /** Since when, in milliseconds since 1970, by the clock of the server. */
+  readonly time: number;
+  /** What was stored; `undefined` where the entry was removed. */
+  readonly value: V | undefined;
+  /** The deadline that it had, in milliseconds since 1970. */
+  readonly expiresAt?: number | undefined;
+  readonly version?: string | undefined;
+}
+
+/** The former states of a driver's entries, where `capabilities.history` says that there are any. */
+export interface Past<V> {
+  /**
+   * The entries as they were at the end of that millisecond: a driver that only reads, without `open` and `close`. It rejects for a time of
+   * which nothing is known any more.
+   */
+  asOf(time: number): Driver<V>;
+  /** The states of a key in batches, oldest first. */
+  revisions(key: string): AsyncIterable<readonly Revision<V>[]>;
+  /** Forgets what only times before this one need; how many states that were. */
+  compact(before: number): Awaitable<number>;
+}
+
 /** What `increment` answers. */
 export interface Counter {
   readonly value: number;
@@ -99,6 +123,8 @@ export interface Driver<V = Uint8Array> {
   readonly name: string;
   /** The driver's time; `Date.now` if absent. */
   readonly clock?: Clock | undefined;
+  /** The former states, where there are any. A wrapper that leaves it out claims no `history`. */
+  readonly past?: Past<V> | undefined;
   /** The longest key the driver takes, in UTF-8 bytes; 1,024 if absent. */
   readonly keyLimit?: number | undefined;
 

@@ -9,6 +9,7 @@ import type {
   Entry,
   ListedEntry,
   Page,
+  Past,
   ScanRequest,
   WatchRequest,
 } from './driver.js';
@@ -23,6 +24,7 @@ export class NamespaceDriver<V> implements Driver<V> {
   readonly keyLimit: number;
   readonly setAside?: (key: string) => Awaitable<string | undefined>;
   readonly watch?: (request: WatchRequest) => Awaitable<void>;
+  readonly past: Past<V> | undefined;
   readonly #inner: Driver<V>;
   readonly #prefix: string;
 
@@ -32,7 +34,12 @@ export class NamespaceDriver<V> implements Driver<V> {
     this.clock = inner.clock;
     this.keyLimit = (inner.keyLimit ?? MAXIMUM_KEY_BYTES) - Buffer.byteLength(prefix);
     this.#inner = inner;
-    const { setAside, watch } = inner;
+    const { setAside, watch, past } = inner;
+    this.past = past && {
+      asOf: (time) => new NamespaceDriver(past.asOf(time), prefix),
+      revisions: (key) => past.revisions(prefix + key),
+      compact: (before) => past.compact(before),
+    };
     if (setAside !== undefined) this.setAside = (key) => setAside.call(inner, prefix + key);
     if (watch !== undefined) {
       this.watch = (request) =>

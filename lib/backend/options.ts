@@ -87,6 +87,12 @@ export interface ClearAllOptions extends PrefixOptions {
   readonly everything?: boolean | undefined;
 }
 
+/** Options of `compact`. */
+export interface CompactOptions extends SignalOption {
+  /** The earliest time that `asOf` is still to read: a `Date`, or milliseconds since 1970. One that is to come is taken as now. */
+  readonly before: Date | number;
+}
+
 /** Options of `keys`, `entries` and `values`. */
 export interface ListOptions extends PrefixOptions {
   /** Only keys after this one in the order of UTF-8 bytes; needs a backend that is `ordered`. */

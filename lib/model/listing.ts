@@ -1,4 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { flatten } from '../backend/flatten.js';
+import { InvalidArgumentError } from '../errors.js';
+import { show } from '../show.js';
+import type { Model } from './model.js';
 import type { Store, Values } from './store.js';
 
 /** What `find` takes: a function that answers whether an object fits, or the values that some fields must have. */
@@ -42,4 +46,28 @@ export async function toArray<T>(batches: AsyncIterable<T[]>): Promise<T[]> {
   const array: T[] = [];
   for await (const batch of batches) for (const item of batch) array.push(item);
   return array;
+}
+
+/**
+ * A function that answers whether an object fits a query.
+ * @throws InvalidArgumentError for a name of no field, and for a value that is undefined
+ */
+export function toPredicate<T extends Store>(
+  model: Model<T>,
+  query: FindQuery<T>,
+  operation: string,
+): (store: T) => boolean {
+  if (typeof query === 'function') return query;
+  if (typeof query !== 'object' || query === null) {
+    throw new InvalidArgumentError(`${operation}: a function or values of fields are expected; got ${show(query)}`);
+  }
+  const wanted = Object.entries(query);
+  model.checkNames(Object.keys(query), operation);
+  for (const [name, value] of wanted) {
+    if (value !== undefined) continue;
+    throw new InvalidArgumentError(
+      `${operation}: ${name} is undefined, which would fit everything; leave it out, or give a function`,
+    );
+  }
+  return (store) => wanted.every(([name, value]) => isDeepStrictEqual(store[name as keyof T], value));
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from '../backend/backend.js';
 import { checkSignal } from '../backend/bounded.js';
 import type { Awaitable } from '../backend/driver.js';
@@ -8,7 +7,7 @@ import { DeclarationError, InvalidArgumentError, UnsupportedError } from '../err
 import { show } from '../show.js';
 import type { Document } from './documents.js';
 import { Following } from './following.js';
-import { type FindQuery, Listing, toArray, toMap } from './listing.js';
+import { type FindQuery, Listing, toArray, toMap, toPredicate } from './listing.js';
 import type { Model } from './model.js';
 import { isKey } from './names.js';
 import { ReadOnlyMap } from './read-only-map.js';
@@ -207,9 +206,11 @@ export class Manager<T extends Store = Store> {
    * Makes a detached object the one of its key in memory.
    * @throws DuplicateKeyError when another object is by now
    * @throws InvalidArgumentError for an object of another class
+   * @throws UnsupportedError for an object as it was, of `Service.asOf`
    */
   addActive(store: T): void {
     this.#model.checkStore(store, 'addActive');
+    this.#model.checkPresent(store, 'addActive');
     this.#model.activate(store);
   }
 
@@ -290,7 +291,7 @@ export class Manager<T extends Store = Store> {
    * @throws InvalidArgumentError for a name of no field, and for a value that is undefined
    */
   find(query: FindQuery<T>): Listing<T, T[]> {
-    const fits = this.#toPredicate(query, 'find');
+    const fits = toPredicate(this.#model, query, 'find');
     const all = () => this.#all();
     return new Listing(async function* () {
       for await (const batch of all()) yield batch.map(([, store]) => store).filter(fits);
@@ -379,22 +380,6 @@ export class Manager<T extends Store = Store> {
       throw new InvalidArgumentError(`${operation}: a key or an iterable of keys is expected; got ${show(keys)}`);
     }
     return [...keys].map((key) => this.#model.toKey(key));
-  }
-
-  #toPredicate(query: FindQuery<T>, operation: string): (store: T) => boolean {
-    if (typeof query === 'function') return query;
-    if (typeof query !== 'object' || query === null) {
-      throw new InvalidArgumentError(`${operation}: a function or values of fields are expected; got ${show(query)}`);
-    }
-    const wanted = Object.entries(query);
-    this.#model.checkNames(Object.keys(query), operation);
-    for (const [name, value] of wanted) {
-      if (value !== undefined) continue;
-      throw new InvalidArgumentError(
-        `${operation}: ${name} is undefined, which would fit everything; leave it out, or give a function`,
-      );
-    }
-    return (store) => wanted.every(([name, value]) => isDeepStrictEqual(store[name as keyof T], value));
   }
 }
 

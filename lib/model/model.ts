@@ -7,6 +7,7 @@ import {
   EncodeError,
   InvalidArgumentError,
   RetiredError,
+  UnsupportedError,
 } from '../errors.js';
 import { show } from '../show.js';
 import type { Document } from './documents.js';
@@ -350,6 +351,20 @@ export class Model<T extends Store = Store> {
   checkStore(store: unknown, operation: string): void {
     if ((store as Store | undefined)?.constructor === this.storeClass) return;
     throw new InvalidArgumentError(`${operation}: an object of ${this.className} is expected; got ${show(store)}`);
+  }
+
+  /**
+   * Checks that an object is not one as it was.
+   * @throws UnsupportedError
+   */
+  checkPresent(store: Store, operation: string): void {
+    const { asOf } = stateOf(store);
+    if (asOf === undefined) return;
+    const { key } = store;
+    throw new UnsupportedError(
+      `${this.className} ${show(key)} is as of ${new Date(asOf).toISOString()}, which cannot be changed; load the present one by its class`,
+      { operation, key },
+    );
   }
 
   #checkValues(values: unknown, operation: string): void {

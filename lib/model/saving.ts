@@ -30,6 +30,8 @@ export class StoreState {
   /** Keys of the file that no field claims. */
   rest: Record<string, unknown> | undefined;
   deleted = false;
+  /** The time as of which it is, in milliseconds since 1970; `undefined` for what is present. */
+  asOf: number | undefined;
   /** The newest state that waits. */
   newest: Pending | undefined;
   /** The write under way. */
@@ -47,6 +49,7 @@ export async function save(model: Model, store: Store, options: SaveOptions): Pr
       key: store.key,
     });
   }
+  model.checkPresent(store, 'save');
   model.service.checkOpen('save');
   model.checkCurrent();
   model.activate(store);
@@ -129,6 +132,7 @@ async function setAbsent(documents: Backend<Document>, key: string, document: Do
 /** Reads an object again; see `Store.load`. */
 export async function reload<T extends Store>(model: Model<T>, store: T): Promise<boolean> {
   model.checkCurrent();
+  model.checkPresent(store, 'load');
   const state = stateOf(store);
   const documents = await model.documents();
   for (;;) {
@@ -147,6 +151,7 @@ export async function reload<T extends Store>(model: Model<T>, store: T): Promis
 export async function remove(model: Model, store: Store): Promise<boolean> {
   const state = stateOf(store);
   const { key } = store;
+  model.checkPresent(store, 'delete');
   model.service.checkOpen('delete');
   model.checkCurrent();
   const documents = model.documents();

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { Backend } from '../backend/backend.js';
 import { checkSignal } from '../backend/bounded.js';
-import { checkOnCorrupt, checkOptions } from '../backend/checks.js';
+import { checkOnCorrupt, checkOptions, toTime } from '../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../backend/duration.js';
 import type { BackendOptions, OnCorrupt, SignalOption } from '../backend/options.js';
 import {
@@ -25,6 +25,7 @@ import { type Document, documents } from './documents.js';
 import type { FieldDecorator } from './field.js';
 import { Follower } from './follow.js';
 import { type Followed, Following } from './following.js';
+import { FormerModels } from './former.js';
 import type { Dropped } from './frozen.js';
 import { Taken, writeHandOver } from './hand-over.js';
 import type { Model, ModelOptions, StoreClass } from './model.js';
@@ -365,6 +366,21 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
       process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
       return true;
     }
+  }
+
+  /**
+   * The objects as they were saved at a moment, on a backend with a history; they cannot be changed. What was being saved at that moment may
+   * or may not be there.
+   *
+   * @example
+   * const users = service.asOf(new Date('2030-01-01')).of(User);
+   * console.log((await users.load('ann'))?.name, await users.count());
+   * @param time a `Date`, or milliseconds since 1970, by the clock of the server
+   * @throws OutOfRangeError for what is no time
+   */
+  asOf(time: Date | number): FormerModels {
+    this.checkOpen('asOf');
+    return new FormerModels(toTime(time, 'asOf'));
   }
 
   /** Opens the backend now, rather than at the first load or save. */

@@ -24,6 +24,11 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['redis+unix', openRedis],
   ['valkey', openRedis],
   ['valkeys', openRedis],
+  ['sqlite', openSqlite],
+  ['postgres', openPostgres],
+  ['postgresql', openPostgres],
+  ['mysql', openMysql],
+  ['mariadb', openMysql],
 ]);
 
 /**
@@ -35,6 +40,9 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `file:./data?durability=none&shared=true` | `files`; also `extension`, `layout`, `temporary`, `ttl`, `readOnly`, `lockTimeout`, `visibleWithin`, `checkpointEvery`, `segmentSize` |
  * | `memory:?max=1000` | `memory`; also `maxBytes`, `ttl` |
  * | `redis://user:password@host:6379/0?namespace=app` | `redis`; also `cluster`, `timeout`, `ttl`; `rediss:` with TLS, `redis+unix:///path`, `valkey:`, `valkeys:`. An empty `namespace` is none |
+ * | `sqlite:./data/app.db?table=app` | `sqlite`; also `history`, `timeout`, `ttl`; `sqlite::memory:` |
+ * | `postgres://user:password@host:5432/database?table=app` | `postgres`; also `history`, `timeout`, `ttl`, `max` connections, and `sslmode`, `host` and what else `pg` reads |
+ * | `mysql://user:password@host:3306/database?table=app` | `mysql`; also `history`, `timeout`, `ttl`, `connectionLimit` |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
  */
@@ -98,6 +106,38 @@ async function openRedis(url: string, query: URLSearchParams, options: OpenOptio
   const { extension: _, ...rest } = options;
   const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
   return redis(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+const SQL = { table: toText, history: toBoolean, timeout: toText, ttl: toText };
+
+async function openSqlite(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { sqlite } = await import('../drivers/sql/sqlite/sqlite.js');
+  const { extension: _, ...rest } = options;
+  return sqlite(decodeURIComponent(url), { ...rest, ...read(url, query, SQL) }) as unknown as Backend<never>;
+}
+
+/** What the package `pg` reads from a URL by itself. */
+const POSTGRES = ['host', 'port', 'user', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'application_name', 'options'];
+
+async function openPostgres(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { postgres } = await import('../drivers/sql/postgres/postgres.js');
+  const handedOn = new URLSearchParams([...query].filter(([name]) => POSTGRES.includes(name)));
+  const known = { ...SQL, max: toNumber, ...Object.fromEntries(POSTGRES.map((name) => [name, toText])) };
+  const given = read(withoutPassword(url), query, known);
+  const { max } = given;
+  const own = Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(SQL, name)));
+  const { extension: _, ...rest } = options;
+  const place = handedOn.size === 0 ? url : `${url}?${handedOn}`;
+  const poolOptions = max === undefined ? undefined : { max };
+  return postgres(place, { ...rest, ...own, poolOptions }) as unknown as Backend<never>;
+}
+
+async function openMysql(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { mysql } = await import('../drivers/sql/mysql/mysql.js');
+  const { connectionLimit, ...own } = read(withoutPassword(url), query, { ...SQL, connectionLimit: toNumber });
+  const { extension: _, ...rest } = options;
+  const poolOptions = connectionLimit === undefined ? undefined : { connectionLimit };
+  return mysql(url, { ...rest, ...own, poolOptions }) as unknown as Backend<never>;
 }
 
 /** A URL to be shown. */

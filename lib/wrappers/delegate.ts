@@ -63,13 +63,17 @@ const DEFAULTS: { readonly [Name in Operation]?: (driver: Driver<never>, ...args
  * A driver that hands everything to another, but for what it does in its own way.
  *
  * Of the kinds in `changed` nothing is handed on: what `own` does not have of them is made of what it has, by the defaults of
- * `operations`. So a wrapper that changes how one entry is written need not remember that many can be, too.
+ * `operations`. So a wrapper that changes how one entry is written need not remember that many can be, too. The past is not handed on: what
+ * it shows is the driver's, not the wrapper's.
  */
 export function delegate<V>(inner: Driver<V>, own: Own<V>, changed: readonly Kind[] = []): Driver<V> {
   const capabilities = own.capabilities ?? inner.capabilities;
   const driver: { [name: string]: unknown } = {
-    capabilities:
+    capabilities: withoutPast(
       own.writeMany === undefined && changed.includes('write') ? without(capabilities, 'setMany') : capabilities,
+      own.past,
+    ),
+    past: own.past,
     name: own.name,
     clock: own.clock ?? inner.clock,
     keyLimit: own.keyLimit ?? inner.keyLimit,
@@ -79,6 +83,10 @@ export function delegate<V>(inner: Driver<V>, own: Own<V>, changed: readonly Kin
     driver[name] = own[name]?.bind(own) ?? (changed.includes(KINDS[name]) ? undefined : handedOn(inner, name));
   }
   return driver as unknown as Driver<V>;
+}
+
+function withoutPast(claimed: Capabilities, past: unknown): Capabilities {
+  return claimed.history && past === undefined ? Object.freeze({ ...claimed, history: false }) : claimed;
 }
 
 function handedOn<V>(inner: Driver<V>, name: Operation): unknown {

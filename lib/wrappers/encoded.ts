@@ -9,6 +9,8 @@ import type {
   Entry,
   ListedEntry,
   Page,
+  Past,
+  Revision,
   ScanRequest,
   WatchRequest,
 } from '../backend/driver.js';
@@ -46,6 +48,7 @@ class EncodedDriver<T, S> implements Driver<T> {
   readonly keyLimit: number | undefined;
   readonly setAside?: (key: string) => Awaitable<string | undefined>;
   readonly watch?: (request: WatchRequest) => Awaitable<void>;
+  readonly past: Past<T> | undefined;
   readonly #inner: Driver<S>;
   readonly #codec: Codec<T, S>;
 
@@ -55,7 +58,12 @@ class EncodedDriver<T, S> implements Driver<T> {
     this.clock = inner.clock;
     this.keyLimit = inner.keyLimit;
     this.#inner = inner;
-    const { setAside, watch } = inner;
+    const { setAside, watch, past } = inner;
+    this.past = past && {
+      asOf: (time) => new EncodedDriver(past.asOf(time), codec),
+      revisions: (key) => this.#decodeRevisions(key, past.revisions(key)),
+      compact: (before) => past.compact(before),
+    };
     if (setAside !== undefined) this.setAside = (key) => setAside.call(inner, key);
     if (watch !== undefined) this.watch = (request) => watch.call(inner, request);
     this.#codec = codec;
@@ -209,6 +217,18 @@ class EncodedDriver<T, S> implements Driver<T> {
       `${place} cannot be read as ${this.#codec.name}: ${why}. It is left as it is: mend it, or delete it`,
       { key, path, cause: error },
     );
+  }
+
+  async *#decodeRevisions(
+    key: string,
+    batches: AsyncIterable<readonly Revision<S>[]>,
+  ): AsyncGenerator<readonly Revision<T>[]> {
+    for await (const batch of batches) {
+      yield await eachInTurn(batch, (revision): Awaitable<Revision<T>> => {
+        if (revision.value === undefined) return { ...revision, value: undefined };
+        return chain(this.#decodeValue(key, revision.value), (value) => ({ ...revision, value }));
+      });
+    }
   }
 
   #decodeListed(entries: readonly ListedEntry<S>[]): Promise<ListedEntry<T>[]> {

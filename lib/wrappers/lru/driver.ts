@@ -55,7 +55,7 @@ export class LruDriver<V> implements Driver<V> {
     this.#recency = recency;
     this.#order = order;
     // Nobody else may change what is underneath, so there is nothing to tell of.
-    this.capabilities = Object.freeze({ ...without(inner.capabilities, 'setMany'), watch: false });
+    this.capabilities = Object.freeze({ ...without(inner.capabilities, 'setMany'), watch: false, history: false });
     this.name = `at most ${max} of ${inner.name}`;
     this.clock = inner.clock ?? Date.now;
     this.keyLimit = (inner.keyLimit ?? MAXIMUM_KEY_BYTES) - (apart ? 0 : ESCAPE_BYTES);

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -118,12 +118,26 @@ export class ServerProcess {
 
   /** Stops it in its tracks: its connections stay, and nothing answers. */
   suspend(): void {
-    this.#child?.kill('SIGSTOP');
+    this.#signal('SIGSTOP');
   }
 
   /** Lets it go on. */
   resume(): void {
-    this.#child?.kill('SIGCONT');
+    this.#signal('SIGCONT');
+  }
+
+  /** Signals it, and its own processes: PostgreSQL has one for each connection. */
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#child?.kill(signal) !== true) return;
+    const list = `/proc/${this.pid}/task/${this.pid}/children`;
+    if (!existsSync(list)) return;
+    for (const child of readFileSync(list, 'latin1').split(' ').filter(Boolean)) {
+      try {
+        process.kill(Number(child), signal);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
   }
 
   /** Kills it at once, and waits until it is gone. */
