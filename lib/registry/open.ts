@@ -24,6 +24,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['redis+unix', openRedis],
   ['valkey', openRedis],
   ['valkeys', openRedis],
+  ['memcached', openMemcached],
 ]);
 
 /**
@@ -35,6 +36,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `file:./data?durability=none&shared=true` | `files`; also `extension`, `layout`, `temporary`, `ttl` |
  * | `memory:?max=1000` | `memory`; also `maxBytes`, `ttl` |
  * | `redis://user:password@host:6379/0?namespace=app` | `redis`; also `cluster`, `timeout`, `ttl`; `rediss:` with TLS, `redis+unix:///path`, `valkey:`, `valkeys:`. An empty `namespace` is none |
+ * | `memcached://host:11211,other?namespace=app` | `memcached`; also `timeout`, `ttl`; `memcached:///path`. An empty `namespace` is none |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
  */
@@ -93,6 +95,15 @@ async function openRedis(url: string, query: URLSearchParams, options: OpenOptio
   const { extension: _, ...rest } = options;
   const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
   return redis(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+async function openMemcached(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { memcached } = await import('../drivers/memcached/memcached.js');
+  const known = { namespace: toText, timeout: toText, ttl: toText };
+  const { namespace, ...given } = read(withoutPassword(url), query, known);
+  const { extension: _, ...rest } = options;
+  const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
+  return memcached(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
 }
 
 /** A URL to be shown. */
