@@ -4,13 +4,14 @@ import { type MemcachedServer, startMemcached } from '../../support/servers/memc
 
 describe('memcached', () => {
   const target = ({ address }: MemcachedServer) => {
-    const [host, port] = address.split(':');
-    return { host: String(host), port: Number(port) };
+    const { hostname: host, port } = new URL(`tcp://${address}`);
+    return { host, port: Number(port) };
   };
 
   faults({
-    start: () => startMemcached({ parameters: ['-t', '2'] }),
+    start: () => startMemcached({ users: ['ann:secret'] }),
     target,
-    open: ({ host, port }, timeout) => memcached({ servers: [`${host}:${port}`], timeout }),
+    open: ({ host, port }, timeout) => memcached(`memcached://ann:secret@${host}:${port}`, { timeout }),
+    openWithWrongPassword: ({ url }) => memcached(url, { username: 'ann', password: 'wrong' }),
   });
 });
