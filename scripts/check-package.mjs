@@ -23,6 +23,7 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { type MemcachedOptions, memcached } from 'keepsake/memcached';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
@@ -43,6 +44,7 @@ export const keep = encoded(files('notes'), encrypted(gzip(msgpack<{ text: strin
 export const rows = encoded(files('rows'), csv<{ id: string }>());
 export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ compression: 'zstd' })];
 export const shared = (options: RedisOptions) => redis('redis://localhost', options);
+export const cached = (options: MemcachedOptions) => memcached('memcached://localhost', options);
 export { contract, joinSupervisor, Supervisor };
 `;
 

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { startMemcached } from './support/servers/memcached.js';
 import { startRedis } from './support/servers/redis.js';
 import { type Server, useServer } from './support/servers/server.js';
 
@@ -18,6 +19,7 @@ const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', na
 /** Places that the pages name, and the servers that stand in for what is there. */
 const places: Readonly<Record<string, () => Promise<Server>>> = {
   'redis://localhost:6379': startRedis,
+  'memcached://localhost:11211': startMemcached,
 };
 
 function programsOf(page: string): Program[] {

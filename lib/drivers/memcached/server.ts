@@ -170,7 +170,7 @@ export class Server extends Rendezvous {
       const refusal = await session.sendForLines(`lru_crawler metadump ${way}`, take, performance.now());
       if (refusal === undefined) {
         if (lines > 0) return found;
-        // While the hash table grows a dump is empty, and says nothing of it.
+        // While the hash table grows, newer servers give an empty dump and say nothing of it; older ones wait.
         const { items, growing } = await this.#state(session);
         if (items === 0 || (emptied && !growing) || tried >= DUMPS) {
           if (!growing || items === 0) return found;

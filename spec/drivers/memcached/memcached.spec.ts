@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { type Backend, openBackend, provider, Service, Store } from 'keepsake';
@@ -262,7 +262,7 @@ describe('memcached', function () {
   });
 
   describe('a listing', () => {
-    // A small table grows again and again; a dump made meanwhile is empty.
+    // A small table grows again and again.
     const growing = useServer(() => startMemcached({ parameters: ['-t', '1', '-o', 'hashpower=12'] }));
 
     it('is whole while the table of the server grows', async () => {
@@ -272,6 +272,78 @@ describe('memcached', function () {
         await backend.setMany(Array.from({ length: 2_000 }, () => [`key ${stored++}`, 'value'] as const));
         expect(await backend.count()).to.equal(stored);
       }
+    });
+
+    /** What answers like a server that lists nothing as often as said while its table grows, or says something else. */
+    async function scripted(
+      dumps: readonly string[],
+      state: readonly string[],
+    ): Promise<{ asked: string[]; url: string; close(): void }> {
+      const asked: string[] = [];
+      const sockets = new Set<Socket>();
+      const left = [...dumps];
+      const states = [...state];
+      const listener = createServer((socket) => {
+        sockets.add(socket);
+        socket
+          .on('error', () => undefined)
+          .on('data', (chunk) => {
+            for (const line of String(chunk).split('\r\n').slice(0, -1)) {
+              asked.push(line);
+              if (line.startsWith('lru_crawler'))
+                socket.write(left.shift() ?? 'key=keepsake%3Afound exp=-1 la=1\nEND\r\n');
+              else if (line === 'stats') {
+                const now = asked.at(-2)?.startsWith('lru_crawler') ? (states.shift() ?? '0') : '0';
+                socket.write(`STAT version 1.6.39\r\nSTAT curr_items 5\r\nSTAT hash_is_expanding ${now}\r\nEND\r\n`);
+              } else socket.write('END\r\n');
+            }
+          });
+      });
+      await once(listener.listen(0, '127.0.0.1'), 'listening');
+      const { port } = listener.address() as { port: number };
+      const close = () => {
+        for (const socket of sockets) socket.destroy();
+        listener.close();
+      };
+      return { asked, url: `memcached://127.0.0.1:${port}`, close };
+    }
+
+    it('is made again where it came out empty since the table of the server grows', async () => {
+      const server = await scripted(['END\r\n', 'END\r\n', 'END\r\n'], ['1', '1', '0']);
+      expect(await all(open({}, server.url).keys())).to.deep.equal(['found']);
+      expect(server.asked.filter((line) => line === 'lru_crawler metadump hash')).to.have.length(4);
+      server.close();
+    });
+
+    it('rejects rather than being empty where the table grows on and on', async () => {
+      const server = await scripted(
+        Array.from({ length: 20 }, () => 'END\r\n'),
+        Array.from({ length: 20 }, () => '1'),
+      );
+      const error = await failure(() => all(open({}, server.url).keys()));
+      expect(error).to.include({ code: 'KEEPSAKE_STORAGE', operation: 'keys', retryable: true });
+      server.close();
+    });
+
+    it('is tried again where the server is busy, and made by classes where it knows no other way', async () => {
+      const server = await scripted(
+        ['BUSY currently processing crawler request\r\n', 'BADCLASS invalid class id\r\n'],
+        [],
+      );
+      expect(await all(open({}, server.url).keys())).to.deep.equal(['found']);
+      expect(server.asked.at(-1)).to.equal('lru_crawler metadump all');
+      server.close();
+    });
+
+    it('that is cut rejects', async () => {
+      const { hostname: host, port } = new URL(`tcp://${growing.server.address}`);
+      const proxy = await FaultProxy.before({ host, port: Number(port) });
+      const backend = open({}, `memcached://127.0.0.1:${proxy.port}`);
+      await backend.get('key');
+      proxy.endAfter(100_000);
+      expect(await failure(() => backend.count())).to.include({ code: 'KEEPSAKE_CONNECTION', operation: 'count' });
+      await backend.close();
+      await proxy.close();
     });
 
     it('waits for those of others', async () => {
@@ -419,8 +491,12 @@ describe('memcached', function () {
           const late = memcached(options);
           opened.push(late);
           for (const each of [backend, late]) {
-            const results = await Promise.allSettled(keys.map((key) => each.get(key)));
-            const failed = results.filter((result) => result.status === 'rejected');
+            // A server that is told to stop may still answer for a moment.
+            let failed: PromiseRejectedResult[] = [];
+            for (const end = Date.now() + 10_000; failed.length === 0 && Date.now() < end; ) {
+              const results = await Promise.allSettled(keys.map((key) => each.get(key)));
+              failed = results.filter((result) => result.status === 'rejected');
+            }
             for (const { reason } of failed) {
               expect(reason.code, String(reason)).to.be.oneOf(['KEEPSAKE_CONNECTION', 'KEEPSAKE_TIMEOUT']);
               expect(reason.retryable).to.equal(true);
