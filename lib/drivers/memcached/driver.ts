@@ -2,9 +2,10 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type { Condition, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import { ownerOf } from '../../backend/rendezvous.js';
-import { ConflictError, CorruptDataError, UnsupportedError } from '../../errors.js';
+import { ConflictError, CorruptDataError, StorageError, UnsupportedError } from '../../errors.js';
 import { show } from '../../show.js';
 import {
+  decodeDumped,
   type Item,
   readItem,
   readVersion,
@@ -97,7 +98,7 @@ export class MemcachedDriver implements Driver {
     const place = this.#placeOf(key);
     const content = { value, expiresAt };
     if (condition === undefined) {
-      await place.server.send(put(place.stored, content));
+      expectStored(await place.server.send(put(place.stored, content)));
       return true;
     }
     if (typeof condition === 'object') return this.#ifVersion(place, condition.version, content);
@@ -159,7 +160,8 @@ export class MemcachedDriver implements Driver {
     await this.#onEach(
       places,
       async (server, own) => {
-        await server.sendAll(own.map(({ stored, value }) => put(stored, { value, expiresAt })));
+        const commands = own.map(({ stored, value }) => put(stored, { value, expiresAt }));
+        for (const reply of await server.sendAll(commands)) expectStored(reply);
       },
       ({ value }) => value.length,
     );
@@ -282,7 +284,7 @@ export class MemcachedDriver implements Driver {
   async #readDumped(server: Server, names: readonly string[]): Promise<(string | undefined)[]> {
     const items = await readItems(server, names.map(toDumped));
     return items.map((item, index) => {
-      const name = (names[index] as string).slice(this.#prefix.length);
+      const name = (decodeDumped(names[index] as string) ?? '').slice(this.#prefix.length);
       if (item instanceof CorruptDataError) return name;
       const key = item?.key ?? name;
       return isThere(item, key) ? key : undefined;
@@ -334,6 +336,11 @@ function toEntry(item: Item, valueOnly = false): Entry<Uint8Array> {
   // A copy: the bytes are a view on all that came with them.
   const value = new Uint8Array(item.value);
   return valueOnly ? { value } : { value, expiresAt: item.expiresAt, version: toVersion(item) };
+}
+
+function expectStored({ code }: Reply): void {
+  if (code !== 'HD')
+    throw new StorageError(`the server has not stored the item, and answers ${code}`, { retryable: true });
 }
 
 function get({ token, flag }: Stored, flags: string): string {

@@ -63,11 +63,26 @@ export function toStored(prefix: string, key: string): Stored {
   };
 }
 
-/** The server's name that a dump has told. */
-export function toDumped(name: string): Stored {
+/** The server's name for an item that a dump has told, where it stands percent-encoded. It may be no text, as others' keys. */
+export function toDumped(encoded: string): Stored {
+  const name = encoded.replace(/%([0-9A-Fa-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   return /^[!-~]{1,250}$/.test(name)
     ? { token: name, flag: '', length: name.length, original: undefined }
-    : binary(Buffer.from(name));
+    : binary(Buffer.from(name, 'latin1'));
+}
+
+/** The name that stands percent-encoded in a dump; `undefined` for what is no UTF-8, and so no key of ours. */
+export function decodeDumped(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As memcached percent-encodes what keys start with: the names of namespaces need nothing but this. */
+export function encodeDumped(own: string): string {
+  return own.replace(':', '%3A');
 }
 
 function binary(bytes: Buffer): Stored {

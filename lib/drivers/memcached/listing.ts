@@ -1,7 +1,7 @@
 import type { ScanRequest } from '../../backend/driver.js';
 import { compareKeys } from '../../backend/order.js';
 import { ownerOf } from '../../backend/rendezvous.js';
-import { toStored } from './items.js';
+import { decodeDumped, encodeDumped, toStored } from './items.js';
 import type { Dumped, Server } from './server.js';
 
 /** How many names are looked up, or handed on, at a time. */
@@ -11,7 +11,7 @@ const NEAR = 60_000;
 /** For how long a listing is kept for its next page, in milliseconds. */
 const KEPT = 30_000;
 
-/** Gives the keys of items, by their names on the server without percents; `undefined` for what is not there or has expired. */
+/** Gives the keys of items, by their names as a dump tells them; `undefined` for what is not there or has expired. */
 export type ReadDumped = (server: Server, names: readonly string[]) => Promise<(string | undefined)[]>;
 
 /** A key that is listed. */
@@ -41,7 +41,7 @@ export class Listing {
   async *batches({ prefix, limit }: Pick<ScanRequest, 'prefix' | 'limit'>): AsyncGenerator<string[]> {
     const seen = new Set<string>();
     for (const server of this.#servers) {
-      const dumped = await server.dump(encode(this.#own));
+      const dumped = await server.dump(encodeDumped(this.#own));
       for (let at = 0; at < dumped.length; at += limit) {
         const keys: string[] = [];
         for (const key of await this.#keysOf(server, dumped.slice(at, at + limit), prefix)) {
@@ -70,8 +70,8 @@ export class Listing {
   }
 
   /**
-   * Hands over the names, on the servers, of all items whose keys start with a prefix, also of such as have expired.
-   * @param everything also of what is in no listing, as no key of ours
+   * Hands over the names, as a dump tells them, of all items whose keys start with a prefix, also of such as have expired.
+   * @param everything also of what is no key of ours, where all are wanted
    */
   async eachStored(
     prefix: string,
@@ -80,7 +80,7 @@ export class Listing {
   ): Promise<void> {
     const ended = await Promise.allSettled(
       this.#servers.map(async (server) => {
-        const dumped = (await server.dump(encode(this.#own))).map(decode).filter((name) => name !== undefined);
+        const dumped = (await server.dump(encodeDumped(this.#own))).map(({ key }) => key);
         const all = prefix === '' && (everything || this.#own !== '');
         const names = all ? dumped : await this.#startingWith(server, dumped, prefix);
         for (let at = 0; at < names.length; at += TOGETHER) await work(server, names.slice(at, at + TOGETHER));
@@ -104,7 +104,7 @@ export class Listing {
   async #all(prefix: string): Promise<Listed[]> {
     const servers = await Promise.all(
       this.#servers.map(async (server) => {
-        const dumped = await server.dump(encode(this.#own));
+        const dumped = await server.dump(encodeDumped(this.#own));
         const keys = new Set(await this.#keysOf(server, dumped, prefix));
         return [...keys].map((key) => ({ key, server }));
       }),
@@ -118,13 +118,13 @@ export class Listing {
     const unsure: string[] = [];
     const near = (Date.now() + NEAR) / 1000;
     for (const { key: encoded, expires } of dumped) {
-      const name = decode({ key: encoded });
+      const name = decodeDumped(encoded);
       if (name === undefined || !name.startsWith(this.#own)) continue;
       const key = name.slice(this.#own.length);
       if (key === '') continue;
       const digested = key.startsWith('\0');
       if (!digested && !key.startsWith(prefix)) continue;
-      if (digested || (expires >= 0 && expires < near)) unsure.push(name);
+      if (digested || (expires >= 0 && expires < near)) unsure.push(encoded);
       else keys.push(key);
     }
     for (let at = 0; at < unsure.length; at += TOGETHER) {
@@ -133,7 +133,7 @@ export class Listing {
       for (const [index, key] of found.entries()) {
         if (key === undefined || !key.startsWith(prefix)) continue;
         // A name that looks like a digest, and is none.
-        if (names[index]?.startsWith('\0', this.#own.length) && !isDigested(key, this.#own)) continue;
+        if (this.#isDigest(names[index] as string) && !isDigested(key, this.#own)) continue;
         keys.push(key);
       }
     }
@@ -143,9 +143,9 @@ export class Listing {
 
   /** The names whose keys start with a prefix; those that are digests have to be looked up. */
   async #startingWith(server: Server, names: readonly string[], prefix: string): Promise<string[]> {
-    const digested = names.filter((name) => name.startsWith('\0', this.#own.length));
+    const digested = names.filter((name) => this.#isDigest(name));
     const wanted = names.filter(
-      (name) => name.startsWith(this.#own + prefix) && !name.startsWith('\0', this.#own.length),
+      (name) => !this.#isDigest(name) && decodeDumped(name)?.startsWith(this.#own + prefix) === true,
     );
     for (let at = 0; at < digested.length; at += TOGETHER) {
       const some = digested.slice(at, at + TOGETHER);
@@ -155,12 +155,17 @@ export class Listing {
     return wanted;
   }
 
+  /** Whether a name of a dump stands for a key by its digest. */
+  #isDigest(encoded: string): boolean {
+    return encoded.startsWith('%00', encodeDumped(this.#own).length);
+  }
+
   /** Those keys of a page that was listed a while ago that are there. */
   async #stillThere(page: readonly Listed[]): Promise<string[]> {
     const there = new Set<string>();
     for (const server of this.#servers) {
       const own = page.filter((listed) => listed.server === server && !isDigested(listed.key, this.#own));
-      const names = own.map(({ key }) => this.#own + key);
+      const names = own.map(({ key }) => encodeURIComponent(this.#own + key));
       for (const key of names.length === 0 ? [] : await this.#read(server, names)) {
         if (key !== undefined) there.add(key);
       }
@@ -183,18 +188,4 @@ function after(listed: readonly Listed[], cursor: string): number {
     else high = middle;
   }
   return low;
-}
-
-/** As memcached writes the start of a key: the names of namespaces need nothing but this. */
-function encode(own: string): string {
-  return own.replace(':', '%3A');
-}
-
-/** The name in a line of a dump; `undefined` for what is no UTF-8, and so none of ours. */
-function decode({ key }: Pick<Dumped, 'key'>): string | undefined {
-  try {
-    return decodeURIComponent(key);
-  } catch {
-    return undefined;
-  }
 }

@@ -122,7 +122,7 @@ export class Server extends Rendezvous {
     const left = this.#failedAt + wait - performance.now();
     if (left > 0) await setTimeout(left, undefined, { signal: this.#closing.signal }).catch(() => undefined);
     if (this.#closing.signal.aborted) throw this.#isClosed();
-    const session = new Session(this.#options, this.#timeout - Math.max(0, left));
+    const session = new Session(this.#options, this.#timeout);
     this.#unfinished = session;
     try {
       await session.greet(started);

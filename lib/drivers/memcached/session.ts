@@ -35,6 +35,8 @@ interface Waiting {
   readonly started: number;
   /** Whether its time begins again whenever something comes, since it is one of many. */
   readonly patient: boolean;
+  /** Whether it was told that it is late. Its answer is still to come. */
+  late?: boolean;
   /** Takes a line; says whether the answer is complete with it. */
   readonly line: (line: string) => boolean;
   /** Takes a reply of the meta protocol; says whether the answer is complete. Absent where none is expected. */
@@ -229,8 +231,13 @@ export class Session {
       waiting.reject(this.#failure);
       return;
     }
+    const left = waiting.started + this.#timeout - performance.now();
+    if (left <= 0) {
+      waiting.reject(this.#late());
+      return;
+    }
     this.#waiting.push(waiting);
-    this.#timer ??= setTimeout(() => setImmediate(() => this.#expire()), this.#timeout);
+    this.#timer ??= setTimeout(() => setImmediate(() => this.#expire()), left);
     if (!this.#corked) {
       // What is asked in one turn goes out together.
       this.#corked = true;
@@ -340,17 +347,29 @@ export class Session {
   }
 
   /**
-   * Rejects what is late. One timer serves all, since all have the same time. It comes here by way of what is immediate: where this process
-   * was busy for long, the answers that are there already are read before.
+   * Rejects what is late: with the connection, unless answers to others are coming. One timer serves all. It comes here by way of what is
+   * immediate: where this process was busy for long, the answers that are there already are read before.
    */
   #expire(): void {
     this.#timer = undefined;
-    const oldest = this.#waiting[this.#answered];
-    if (oldest === undefined || !this.alive) return;
-    const since = oldest.patient ? Math.max(oldest.started, this.#progress) : oldest.started;
-    const left = since + this.#timeout - performance.now();
-    if (left > 0) this.#timer = setTimeout(() => setImmediate(() => this.#expire()), left);
-    else this.#fail(this.#late());
+    const now = performance.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const waiting of this.#waiting.slice(this.#answered)) {
+      if (waiting.late === true) continue;
+      const left =
+        (waiting.patient ? Math.max(waiting.started, this.#progress) : waiting.started) + this.#timeout - now;
+      if (left > 0) {
+        next = Math.min(next, left);
+        continue;
+      }
+      if (waiting === this.#waiting[this.#answered] || now - this.#progress >= this.#timeout) {
+        this.#fail(this.#late());
+        return;
+      }
+      waiting.late = true;
+      waiting.reject(this.#late());
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => setImmediate(() => this.#expire()), next);
   }
 
   #fail(why: Error): void {

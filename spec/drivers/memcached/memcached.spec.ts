@@ -248,16 +248,21 @@ describe('memcached', function () {
     });
 
     it('clears a whole server only when told so', async () => {
-      await open({ namespace: 'kept' }).set('key', 'value');
       const backend = open({ namespace: null });
+      await backend.clear({ everything: true });
+      await open({ namespace: 'kept' }).set('key', 'value');
       const error = await failure(() => backend.clear());
       expect(error).to.include({ code: 'KEEPSAKE_UNSUPPORTED', operation: 'clear' });
       expect((error as Error).message).to.include('{ everything: true }');
       await backend.clear({ prefix: 'kep' });
       expect(await open({ namespace: 'kept' }).count()).to.equal(0);
       await open({ namespace: 'kept' }).set('key', 'value');
+      // What is no text is no key of ours, but is everything too.
+      await raw(`ms ${Buffer.of(0xff, 0x20, 0xfe).toString('base64')} 1 b\r\nx`);
+      expect(await all(backend.keys())).to.deep.equal(['kept:key']);
       await backend.clear({ everything: true });
       expect(await backend.count()).to.equal(0);
+      expect(await raw('lru_crawler metadump hash', 'END\r\n')).to.equal('');
     });
   });
 
