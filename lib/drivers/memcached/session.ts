@@ -137,7 +137,7 @@ export class Session {
     });
   }
 
-  /** Sends meta commands of which only those are answered that have something to say (`q`), and gives those answers. */
+  /** Sends `mg` commands of which only those are answered that find something (`q`), and gives those answers. */
   sendQuietly(heads: readonly string[], started: number): Promise<Reply[]> {
     return new Promise<Reply[]>((resolve, reject) => {
       const replies: Reply[] = [];
@@ -153,12 +153,10 @@ export class Session {
             return false;
           },
           reply: (reply) => {
-            if (reply.code !== 'MN') {
-              replies.push(reply);
-              return false;
-            }
-            resolve(replies);
-            return true;
+            if (reply.code === 'MN') resolve(replies);
+            else if (reply.code === 'VA') replies.push(reply);
+            else this.#fail(this.#garbage(reply.code));
+            return reply.code === 'MN';
           },
         },
       );

@@ -19,6 +19,7 @@ describe('memcached', function () {
   // Never one that is named: these specs list and clear it all.
   const using = useServer(() => startMemcached({ parameters: ['-m', '256'] }));
   const opened: Backend[] = [];
+  const pretenders: { close(): void }[] = [];
 
   function open(options: MemcachedOptions = {}, url = using.server.url): Backend {
     const backend = memcached(url, options);
@@ -27,6 +28,7 @@ describe('memcached', function () {
   }
 
   afterEach(async () => {
+    for (const pretender of pretenders.splice(0)) pretender.close();
     for (const backend of opened.splice(0)) await backend.close();
   });
 
@@ -283,7 +285,7 @@ describe('memcached', function () {
     async function scripted(
       dumps: readonly string[],
       state: readonly string[],
-    ): Promise<{ asked: string[]; url: string; close(): void }> {
+    ): Promise<{ asked: string[]; url: string }> {
       const asked: string[] = [];
       const sockets = new Set<Socket>();
       const left = [...dumps];
@@ -310,14 +312,14 @@ describe('memcached', function () {
         for (const socket of sockets) socket.destroy();
         listener.close();
       };
-      return { asked, url: `memcached://127.0.0.1:${port}`, close };
+      pretenders.push({ close });
+      return { asked, url: `memcached://127.0.0.1:${port}` };
     }
 
     it('is made again where it came out empty since the table of the server grows', async () => {
       const server = await scripted(['END\r\n', 'END\r\n', 'END\r\n'], ['1', '1', '0']);
       expect(await all(open({}, server.url).keys())).to.deep.equal(['found']);
       expect(server.asked.filter((line) => line === 'lru_crawler metadump hash')).to.have.length(4);
-      server.close();
     });
 
     it('rejects rather than being empty where the table grows on and on', async () => {
@@ -327,7 +329,6 @@ describe('memcached', function () {
       );
       const error = await failure(() => all(open({}, server.url).keys()));
       expect(error).to.include({ code: 'KEEPSAKE_STORAGE', operation: 'keys', retryable: true });
-      server.close();
     });
 
     it('is tried again where the server is busy, and made by classes where it knows no other way', async () => {
@@ -337,7 +338,6 @@ describe('memcached', function () {
       );
       expect(await all(open({}, server.url).keys())).to.deep.equal(['found']);
       expect(server.asked.at(-1)).to.equal('lru_crawler metadump all');
-      server.close();
     });
 
     it('that is cut rejects', async () => {
@@ -365,6 +365,105 @@ describe('memcached', function () {
       const backend = open({}, without.server.url);
       await backend.set('key', 'value');
       expect(await failure(() => backend.count())).to.include({ code: 'KEEPSAKE_UNSUPPORTED', operation: 'count' });
+    });
+  });
+
+  describe('a connection', () => {
+    /** What greets like memcached, and then answers as told, line by line. */
+    async function answering(answer: (line: string, socket: Socket) => void): Promise<{ url: string }> {
+      const sockets = new Set<Socket>();
+      const listener = createServer((socket) => {
+        sockets.add(socket);
+        socket
+          .on('error', () => undefined)
+          .on('data', (chunk) => {
+            for (const line of String(chunk).split('\r\n').slice(0, -1)) {
+              if (line === 'stats') socket.write('STAT version 1.6.18\r\nEND\r\n');
+              else if (line === 'stats settings') socket.write('END\r\n');
+              else answer(line, socket);
+            }
+          });
+      });
+      await once(listener.listen(0, '127.0.0.1'), 'listening');
+      const { port } = listener.address() as { port: number };
+      const close = () => {
+        for (const socket of sockets) socket.destroy();
+        listener.close();
+      };
+      pretenders.push({ close });
+      return { url: `memcached://127.0.0.1:${port}` };
+    }
+
+    const nonsense: Readonly<Record<string, string>> = {
+      'a value that is longer than it says': 'VA 3 f0\r\nabcdef\r\n',
+      'a size that is no number': 'VA x f0\r\nabc\r\n',
+      'a size beyond reason': 'VA 9999999999 f0\r\n',
+      'a line that is no answer': 'HELLO there\r\n',
+      'a line without end': 'x'.repeat(10_000),
+      'more than was asked for': 'EN\r\nEN\r\nEN\r\nEN\r\nEN\r\n',
+    };
+    for (const [title, answer] of Object.entries(nonsense)) {
+      it(`is over with ${title}, and so is all that waits for it`, async () => {
+        const server = await answering((line, socket) => {
+          if (line.startsWith('mg keepsake:bad')) socket.write(answer);
+        });
+        const backend = open({ timeout: '20s' }, server.url);
+        const waiting = [
+          backend.get('bad'),
+          backend.get('other'),
+          backend.getMany(['a', 'b']),
+          backend.set('c', 'value'),
+        ];
+        const ended = await Promise.allSettled(waiting);
+        const failed = ended.filter((each) => each.status === 'rejected');
+        expect(failed.length).to.be.greaterThan(0);
+        for (const { reason } of failed) {
+          expect(reason, String(reason)).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
+        }
+        if (!answer.startsWith('EN')) expect(failed).to.have.length(4);
+      });
+    }
+
+    it('gives answers in the order of questions, in whatever pieces they come', async () => {
+      const server = await answering((line, socket) => {
+        const [, key = ''] = /^mg keepsake:(\w+)/.exec(line) ?? [];
+        if (key === '') return;
+        for (const byte of `VA ${key.length} f0\r\n${key}\r\n`) socket.write(byte);
+      });
+      const backend = open({}, server.url);
+      const keys = Array.from({ length: 50 }, (_, index) => `key${index}`);
+      const values = await Promise.all(keys.map((key) => text(backend, key)));
+      expect(values).to.deep.equal(keys);
+    });
+
+    it('answers what is late behind the many answers of another in time, and stays for those', async () => {
+      let drip: NodeJS.Timeout | undefined;
+      const server = await answering((line, socket) => {
+        if (!line.startsWith('mg keepsake:many0 ')) return;
+        let left = 15;
+        drip = setInterval(() => {
+          socket.write(--left > 0 ? 'VA 1 f0 O0\r\nx\r\n' : 'MN\r\nEN\r\n');
+          if (left === 0) clearInterval(drip);
+        }, 100);
+      });
+      const backend = open({ timeout: 500 }, server.url);
+      const many = backend.getMany(['many0', 'many1']);
+      const late = failure(() => backend.get('late'));
+      expect(await late).to.include({ code: 'KEEPSAKE_TIMEOUT', operation: 'get', retryable: true });
+      expect(String((await many)[0]?.length)).to.equal('1');
+      clearInterval(drip);
+    });
+
+    it('is refused by a server that is too old', async () => {
+      const listener = createServer((socket) => {
+        socket.on('error', () => undefined).on('data', () => socket.write('STAT version 1.5.22\r\nEND\r\nEND\r\n'));
+      });
+      await once(listener.listen(0, '127.0.0.1'), 'listening');
+      const { port } = listener.address() as { port: number };
+      const error = await failure(() => open({}, `memcached://127.0.0.1:${port}`).get('key'));
+      expect(error).to.include({ code: 'KEEPSAKE_UNSUPPORTED', retryable: false });
+      expect((error as Error).message).to.include('1.5.22');
+      listener.close();
     });
   });
 
