@@ -23,6 +23,7 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { type MemcachedOptions, memcached } from 'keepsake/memcached';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { postgres, sqlite } from 'keepsake/sql';
 import { contract } from 'keepsake/testing';
@@ -45,6 +46,7 @@ export const rows = encoded(files('rows'), csv<{ id: string }>());
 export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ compression: 'zstd' })];
 export const shared = (options: RedisOptions) => redis('redis://localhost', options);
 export const databases = [sqlite('app.db', { history: true }), postgres('postgres://localhost/app')];
+export const cached = (options: MemcachedOptions) => memcached('memcached://localhost', options);
 export { contract, joinSupervisor, Supervisor };
 `;
 

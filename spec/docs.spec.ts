@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { startMemcached } from './support/servers/memcached.js';
 import { startMysql } from './support/servers/mysql.js';
 import { startPostgres } from './support/servers/postgres.js';
 import { startRedis } from './support/servers/redis.js';
@@ -22,6 +23,7 @@ const places: Readonly<Record<string, () => Promise<Server>>> = {
   'redis://localhost:6379': startRedis,
   'postgres://localhost/app': startPostgres,
   'mysql://localhost/app': startMysql,
+  'memcached://localhost:11211': startMemcached,
 };
 
 function programsOf(page: string): Program[] {

@@ -29,6 +29,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['postgresql', openPostgres],
   ['mysql', openMysql],
   ['mariadb', openMysql],
+  ['memcached', openMemcached],
 ]);
 
 /**
@@ -43,6 +44,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `sqlite:./data/app.db?table=app` | `sqlite`; also `history`, `timeout`, `ttl`; `sqlite::memory:` |
  * | `postgres://user:password@host:5432/database?table=app` | `postgres`; also `history`, `timeout`, `ttl`, `max` connections, and `sslmode`, `host` and what else `pg` reads |
  * | `mysql://user:password@host:3306/database?table=app` | `mysql`; also `history`, `timeout`, `ttl`, `connectionLimit` |
+ * | `memcached://host:11211,other?namespace=app` | `memcached`; also `timeout`, `ttl`; `memcached:///path`. An empty `namespace` is none |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
  */
@@ -138,6 +140,15 @@ async function openMysql(url: string, query: URLSearchParams, options: OpenOptio
   const { extension: _, ...rest } = options;
   const poolOptions = connectionLimit === undefined ? undefined : { connectionLimit };
   return mysql(url, { ...rest, ...own, poolOptions }) as unknown as Backend<never>;
+}
+
+async function openMemcached(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { memcached } = await import('../drivers/memcached/memcached.js');
+  const known = { namespace: toText, timeout: toText, ttl: toText };
+  const { namespace, ...given } = read(withoutPassword(url), query, known);
+  const { extension: _, ...rest } = options;
+  const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
+  return memcached(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
 }
 
 /** A URL to be shown. */

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { Backend } from '../backend/backend.js';
 import type { Capabilities } from '../backend/capabilities.js';
 import { checkOptions } from '../backend/checks.js';
@@ -18,6 +16,7 @@ import type {
 import type { Clock } from '../backend/duration.js';
 import * as operations from '../backend/operations.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
+import { ownerOf, Rendezvous } from '../backend/rendezvous.js';
 import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import { shared, shortestLimit } from './delegate.js';
@@ -93,24 +92,12 @@ function agreed<V>(shards: readonly (readonly [string, Backend<V>])[], options: 
   return common as BackendOptions;
 }
 
-class Shard<V> {
-  readonly name: string;
+class Shard<V> extends Rendezvous {
   readonly driver: Driver<V>;
-  /** Where the shards lie is part of what is stored: neither this nor `rank` may ever change. */
-  readonly #seed: number;
 
   constructor(name: string, driver: Driver<V>) {
-    this.name = name;
+    super(name);
     this.driver = driver;
-    this.#seed = createHash('sha256').update(name).digest().readInt32LE();
-  }
-
-  /** The shard that ranks highest for the digest of a key has the key: the finaliser of MurmurHash3 (Appleby) over both. */
-  rank(digest: number): number {
-    let mixed = digest ^ this.#seed;
-    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-    return mixed ^ (mixed >>> 16);
   }
 }
 
@@ -239,18 +226,7 @@ class ShardedDriver<V> implements Driver<V> {
   }
 
   #of(key: string): Shard<V> {
-    const digest = crc32(key) | 0;
-    let best = this.#shards[0] as Shard<V>;
-    let highest = best.rank(digest);
-    for (let at = 1; at < this.#shards.length; at++) {
-      const shard = this.#shards[at] as Shard<V>;
-      const rank = shard.rank(digest);
-      // Of equals the first name has it.
-      if (rank <= highest) continue;
-      best = shard;
-      highest = rank;
-    }
-    return best;
+    return ownerOf(this.#shards, key);
   }
 
   #grouped<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<Shard<V>, T[]> {

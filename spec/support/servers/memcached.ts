@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { findProgram, freePorts, inFolder, output, type Server, ServerProcess } from './server.js';
@@ -18,6 +19,8 @@ export interface MemcachedStart {
   readonly socket?: boolean;
   /** More of the server's own parameters, such as `['-I', '4m']`. */
   readonly parameters?: readonly string[];
+  /** Users and passwords that it asks for, such as `'ann:secret'`. */
+  readonly users?: readonly string[];
 }
 
 /** The server that `KEEPSAKE_MEMCACHED_URL` names, or one of ours. */
@@ -32,10 +35,13 @@ export async function startMemcached(asked: MemcachedStart = {}): Promise<Memcac
     const [port] = (await freePorts(1)) as [number];
     const socket = join(path, 'memcached.sock');
     const open = asked.socket === true ? () => connect(socket) : () => connect(port, '127.0.0.1');
+    const users = join(path, 'users');
+    if (asked.users !== undefined) writeFileSync(users, asked.users.map((user) => `${user}\n`).join(''));
+    const secret = asked.users === undefined ? [] : ['-Y', users];
     const place = asked.socket === true ? ['-s', socket] : ['-l', '127.0.0.1', '-p', String(port), '-U', '0'];
     const process = await ServerProcess.start({
       program,
-      parameters: [...place, ...(asked.parameters ?? [])],
+      parameters: [...place, ...secret, ...(asked.parameters ?? [])],
       cwd: path,
       asOtherUser: true,
       ready: async () => {

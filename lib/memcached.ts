@@ -1,0 +1,1 @@
+export { type MemcachedOptions, memcached } from './drivers/memcached/memcached.js';
