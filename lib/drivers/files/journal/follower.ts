@@ -34,8 +34,14 @@ export interface FollowerParts {
   mark(progress: Progress): Promise<void>;
 }
 
-/** How many files are brought up to date, or synced, at a time: few enough that the journal, which shares the threads, need not wait long. */
-const FOLLOWING = 16;
+/** How many files are brought up to date at a time: so few that the journal, which shares the threads, need not wait long; more where somebody waits for them. */
+const FOLLOWING = 4;
+const FOLLOWING_AWAITED = 16;
+/** How many files may lag behind before they count as awaited: it is no burst then, and writers will have to wait for them. */
+const BACKLOG = 6000;
+/** How many files one round brings up to date, unless somebody waits for it. */
+const ROUND = 2000;
+/** How many are synced at a time. */
 const SYNCING = 8;
 /** How many files may wait to be synced, however long ago it was done last: the more there are, the longer writers may have to wait for it. */
 const UNSYNCED = 8000;
@@ -175,10 +181,12 @@ export class Follower {
     clearTimeout(this.#roundTimer);
     this.#roundTimer = undefined;
     let failed: unknown;
+    const keys = [...this.#pending.keys()];
+    const many = everything || keys.length > BACKLOG;
     try {
       this.#checkOwner();
       await eachOf(
-        [...this.#pending.keys()],
+        everything ? keys : keys.slice(0, ROUND),
         async (key) => {
           // What is newest by now: a key that is written all the time would never have its turn otherwise.
           const pending = this.#pending.get(key);
@@ -192,7 +200,7 @@ export class Follower {
             this.#warn(error);
           }
         },
-        FOLLOWING,
+        many ? FOLLOWING_AWAITED : FOLLOWING,
       );
       if (this.#files.size >= UNSYNCED) this.#checkpointNow();
       else this.#armCheckpoint();
@@ -201,7 +209,8 @@ export class Follower {
       if (this.#stuck.size === 0) this.#warned.clear();
     } finally {
       this.#round = undefined;
-      if (this.#pending.size > this.#stuck.size) this.#schedule(this.#parts.visibleWithin / 2);
+      if (this.#pending.size > this.#stuck.size)
+        this.#schedule(keys.length > ROUND ? 0 : this.#parts.visibleWithin / 2);
       else if (this.#pending.size > 0) this.#scheduleRetry();
     }
   }
