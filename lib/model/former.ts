@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import { InvalidArgumentError } from '../errors.js';
 import type { Document } from './documents.js';
-import { type FindQuery, Listing, toArray, toMap, toPredicate } from './listing.js';
+import { type FindQuery, firstOf, fitting, Listing, toMap, toPredicate } from './listing.js';
 import type { Model } from './model.js';
 import { isKey } from './names.js';
 import { modelOf } from './registered.js';
@@ -64,17 +64,12 @@ export class FormerObjects<T extends Store> {
    * @throws InvalidArgumentError for a name of no field, and for a value that is undefined
    */
   find(query: FindQuery<T>): Listing<T, T[]> {
-    const fits = toPredicate(this.#model, query, 'find');
-    const saved = () => this.#saved();
-    return new Listing(async function* () {
-      for await (const batch of saved()) yield batch.map(([, store]) => store).filter(fits);
-    }, toArray);
+    return fitting(() => this.#saved(), toPredicate(this.#model, query, 'find'));
   }
 
   /** The first that `find` meets, or `undefined`. */
   async first(query: FindQuery<T>): Promise<T | undefined> {
-    for await (const store of this.find(query)) return store;
-    return undefined;
+    return firstOf(this.find(query));
   }
 
   /** How many objects were saved, or how many of them fitted. */

@@ -48,6 +48,22 @@ export async function toArray<T>(batches: AsyncIterable<T[]>): Promise<T[]> {
   return array;
 }
 
+/** Those objects of some entries that fit. */
+export function fitting<T extends Store>(
+  entries: () => AsyncIterable<[string, T][]>,
+  fits: (store: T) => boolean,
+): Listing<T, T[]> {
+  return new Listing(async function* () {
+    for await (const batch of entries()) yield batch.map(([, store]) => store).filter(fits);
+  }, toArray);
+}
+
+/** The first item, or `undefined`. */
+export async function firstOf<T>(items: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of items) return item;
+  return undefined;
+}
+
 /**
  * A function that answers whether an object fits a query.
  * @throws InvalidArgumentError for a name of no field, and for a value that is undefined

@@ -7,7 +7,7 @@ import { DeclarationError, InvalidArgumentError, UnsupportedError } from '../err
 import { show } from '../show.js';
 import type { Document } from './documents.js';
 import { Following } from './following.js';
-import { type FindQuery, Listing, toArray, toMap, toPredicate } from './listing.js';
+import { type FindQuery, firstOf, fitting, Listing, toMap, toPredicate } from './listing.js';
 import type { Model } from './model.js';
 import { isKey } from './names.js';
 import { ReadOnlyMap } from './read-only-map.js';
@@ -291,17 +291,12 @@ export class Manager<T extends Store = Store> {
    * @throws InvalidArgumentError for a name of no field, and for a value that is undefined
    */
   find(query: FindQuery<T>): Listing<T, T[]> {
-    const fits = toPredicate(this.#model, query, 'find');
-    const all = () => this.#all();
-    return new Listing(async function* () {
-      for await (const batch of all()) yield batch.map(([, store]) => store).filter(fits);
-    }, toArray);
+    return fitting(() => this.#all(), toPredicate(this.#model, query, 'find'));
   }
 
   /** The first that `find` meets, or `undefined`. */
   async first(query: FindQuery<T>): Promise<T | undefined> {
-    for await (const store of this.find(query)) return store;
-    return undefined;
+    return firstOf(this.find(query));
   }
 
   /** How many objects there are, active or saved, or how many of them fit. */

@@ -1,5 +1,5 @@
-import { close, fstatSync, fsync, open, unlink } from 'node:fs';
-import { codeOf } from './failures.js';
+import { close, fstatSync, fsync, open, rmdir, unlink } from 'node:fs';
+import { codeOf, failure } from './failures.js';
 
 /** What a function of `node:fs` calls at its end. */
 export type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
@@ -38,13 +38,21 @@ export function fileOf(descriptor: number): string {
   return `${ino}-${birthtimeNs}`;
 }
 
-/** Deletes a file; whether it was there. */
+/**
+ * Deletes a file; whether it was there.
+ * @throws StorageError
+ */
 export async function remove(path: string): Promise<boolean> {
   try {
     await call((done) => unlink(path, done));
     return true;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false;
-    throw error;
+    throw failure(error, 'delete', path);
   }
+}
+
+/** Deletes a folder, if it is empty. */
+export async function removeFolder(path: string): Promise<void> {
+  await call((done) => rmdir(path, done)).catch(() => undefined);
 }

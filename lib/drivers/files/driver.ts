@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlink, unlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, sep } from 'node:path';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type {
@@ -16,6 +16,7 @@ import { addToCounter, eachOf } from '../../backend/operations.js';
 import { Slice } from '../../backend/slice.js';
 import { Sweeper } from '../../backend/sweeper.js';
 import { KeepsakeError, StorageError, UnsupportedError } from '../../errors.js';
+import { remove } from './calls.js';
 import { codeOf, failure } from './failures.js';
 import { toFile } from './header.js';
 import { checkReplayed, type Journaled, type JournalPlace, replayLeft } from './journal/journaled.js';
@@ -465,12 +466,7 @@ export class FilesDriver implements Driver<Uint8Array> {
       await this.#journal.commit([{ key, bytes: undefined }]);
       return true;
     }
-    return this.#watches.own(place, undefined, async () => {
-      const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => unlink(path, resolve));
-      if (failed === null) return true;
-      if (failed.code === 'ENOENT') return false;
-      throw failure(failed, 'delete', path);
-    });
+    return this.#watches.own(place, undefined, () => remove(path));
   }
 
   /** Removes a folder that holds nothing, or only our marker. */

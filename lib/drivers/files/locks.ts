@@ -9,7 +9,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  unlink,
   utimes,
   writeFileSync,
 } from 'node:fs';
@@ -17,7 +16,7 @@ import { sep } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { LockedError, StorageError } from '../../errors.js';
 import { show } from '../../show.js';
-import { fileOf } from './calls.js';
+import { fileOf, remove } from './calls.js';
 import { codeOf, failure } from './failures.js';
 import { isGone, isLocal, newOwner, type Owner, parseOwner } from './owner.js';
 
@@ -283,9 +282,4 @@ function look(path: string): Holder | undefined {
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }
-}
-
-async function remove(path: string): Promise<void> {
-  const error = await new Promise<NodeJS.ErrnoException | null>((resolve) => unlink(path, resolve));
-  if (error !== null && error.code !== 'ENOENT') throw failure(error, 'delete', path);
 }

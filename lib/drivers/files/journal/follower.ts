@@ -39,8 +39,6 @@ const FOLLOWING = 4;
 const FOLLOWING_AWAITED = 16;
 /** How many files may lag behind before they count as awaited: it is no burst then, and writers will have to wait for them. */
 const BACKLOG = 6000;
-/** How many files one round brings up to date, unless somebody waits for it. */
-const ROUND = 2000;
 /** How many are synced at a time. */
 const SYNCING = 8;
 /** How many files may wait to be synced, however long ago it was done last: the more there are, the longer writers may have to wait for it. */
@@ -143,9 +141,7 @@ export class Follower {
     this.#roundTimer = setTimeout(
       () => {
         this.#roundTimer = undefined;
-        // Who waits is told of a failure; here it is tried again.
-        this.#round ??= this.#run(false);
-        this.#round.catch(() => undefined);
+        this.#runUnasked();
       },
       Math.min(delay, LONGEST),
     );
@@ -156,9 +152,14 @@ export class Follower {
     if (this.#retryTimer !== undefined || this.#closed) return;
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = undefined;
-      this.#round ??= this.#run(false);
-      this.#round.catch(() => undefined);
+      this.#runUnasked();
     }, RETRY).unref();
+  }
+
+  /** Who waits for a round is told of a failure; here it is tried again. */
+  #runUnasked(): void {
+    this.#round ??= this.#run(false);
+    this.#round.catch(() => undefined);
   }
 
   /** What another process has taken is its own. */
@@ -186,7 +187,7 @@ export class Follower {
     try {
       this.#checkOwner();
       await eachOf(
-        everything ? keys : keys.slice(0, ROUND),
+        keys,
         async (key) => {
           // What is newest by now: a key that is written all the time would never have its turn otherwise.
           const pending = this.#pending.get(key);
@@ -209,8 +210,7 @@ export class Follower {
       if (this.#stuck.size === 0) this.#warned.clear();
     } finally {
       this.#round = undefined;
-      if (this.#pending.size > this.#stuck.size)
-        this.#schedule(keys.length > ROUND ? 0 : this.#parts.visibleWithin / 2);
+      if (this.#pending.size > this.#stuck.size) this.#schedule(this.#parts.visibleWithin / 2);
       else if (this.#pending.size > 0) this.#scheduleRetry();
     }
   }
@@ -221,9 +221,7 @@ export class Follower {
     const place = layout.place(key);
     await watches.own(place, bytes, async () => {
       if (bytes === undefined) {
-        await remove(place.path).catch((error: unknown) => {
-          throw failure(error, 'delete', place.path, key);
-        });
+        await remove(place.path);
       } else {
         const expires = layout.markers && readHeader(bytes, bytes.length).expiresAt !== undefined;
         await writer.write(place, key, bytes, expires, time);

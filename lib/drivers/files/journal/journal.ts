@@ -1,7 +1,6 @@
-import { rmdir } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { ClosedError, KeepsakeError, StorageError } from '../../../errors.js';
-import { call, syncPath } from '../calls.js';
+import { syncPath } from '../calls.js';
 import { failure } from '../failures.js';
 import { type Change, changeSize, sizeOf, writeFrame } from './frame.js';
 import { type Progress, Segment, START } from './segment.js';
@@ -252,9 +251,4 @@ function again(error: unknown): unknown {
 /** Milliseconds since the system started, but for its sleep. */
 export function uptime(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);
-}
-
-/** Deletes the folder of a journal, if it is empty. */
-export async function removeFolder(folder: string): Promise<void> {
-  await call((done) => rmdir(folder, (error) => done(error, undefined))).catch(() => undefined);
 }

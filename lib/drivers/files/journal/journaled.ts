@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { dirname, sep } from 'node:path';
 import { KeepsakeError, RecoveryNeededError, StorageError } from '../../../errors.js';
-import { syncPath } from '../calls.js';
+import { removeFolder, syncPath } from '../calls.js';
 import { codeOf, failure } from '../failures.js';
 import type { Layout } from '../layout.js';
 import { Locks } from '../locks.js';
@@ -14,7 +14,7 @@ import { Writer } from '../writer.js';
 import { Follower } from './follower.js';
 import { findJournal, segmentsIn } from './found.js';
 import type { Change } from './frame.js';
-import { Journal, removeFolder } from './journal.js';
+import { Journal } from './journal.js';
 import { needsReplay, replay } from './replay.js';
 
 /** Times and sizes of a journal. */
@@ -63,8 +63,8 @@ export class Journaled {
 
   /**
    * Takes the folder, and replays what the writer before left.
-   * @throws LockedError when another writer has it
    * @param outermost the folder in which that of the files was made, or would have been
+   * @throws LockedError when another writer has it
    * @throws CorruptDataError when what was left is damaged
    */
   async open(outermost: string): Promise<void> {
@@ -72,6 +72,7 @@ export class Journaled {
     const after = await take(this.#place, this.#locks);
     try {
       await syncNames(this.#place, outermost);
+      const checkOwner = () => this.#locks.checkHeld(LOCK);
       const writer = new Writer({ layout, synced: false, temporaries, replacements });
       const follower = new Follower(
         {
@@ -79,7 +80,7 @@ export class Journaled {
           writer,
           watches,
           ...this.#options,
-          checkOwner: () => this.#locks.checkHeld(LOCK),
+          checkOwner,
           isLost: () => journal.isLost,
           mark: (progress) => journal.mark(progress),
         },
@@ -91,7 +92,7 @@ export class Journaled {
         boot: bootOf(),
         extension: this.#place.extension,
         after,
-        checkOwner: () => this.#locks.checkHeld(LOCK),
+        checkOwner,
         committed: (changes, sequence, time) => follower.committed(changes, sequence, time),
         makeRoom: async () => {
           await follower.follow();
@@ -238,7 +239,7 @@ async function leave(locks: Locks, folder: string): Promise<void> {
     await locks.close();
   }
   await removeFolder(folder);
-  await removeFolder(folder.slice(0, folder.lastIndexOf(sep)));
+  await removeFolder(dirname(folder));
 }
 
 function otherExtension({ layout, extension }: JournalPlace, found: string): StorageError {

@@ -36,8 +36,8 @@ export function needsReplay(found: Found, boot: string): boolean {
  * Brings into the files what a journal holds that somebody left, and removes it. It can be interrupted and done again.
  *
  * Only the last change of a key counts. It is done if the file is missing, holds what an earlier change wrote, is torn, or is not younger; else a person
- * wrote the file afterwards, and it stays. What is replaced and nobody knows is moved aside first.
- * @returns the paths of what was moved aside
+ * wrote the file afterwards: it stays, and what was saved is put beside it. What is replaced and nobody knows is moved aside first.
+ * @returns the paths of what stands aside
  */
 export async function replay(found: Found, parts: ReplayParts): Promise<string[]> {
   const from = reached(found, parts.boot);

@@ -1,32 +1,11 @@
-import type { Counter, Entry } from '../../../backend/driver.js';
-import { inChunks, toBuffer, toBytes, toDeadline } from '../columns.js';
-import { SqlDriver } from '../driver.js';
-import type { Values } from '../statement.js';
+import type { Entry } from '../../../backend/driver.js';
+import { inChunks, toBuffer } from '../columns.js';
+import { ReturningDriver } from '../returning.js';
 import { firstVersion } from '../statements.js';
 import type { PostgresStatements } from './statements.js';
 
 /** Entries in a table of PostgreSQL. Many keys and values travel as arrays, so that one statement fits any number. */
-export class PostgresDriver extends SqlDriver<PostgresStatements> {
-  protected async writeAbsent(values: Values): Promise<boolean> {
-    return (await this.run(this.statements.writeAbsent, values)).affected > 0;
-  }
-
-  async touch(key: string, expiresAt: number | undefined): Promise<boolean> {
-    const values = { key: Buffer.from(key), expires: expiresAt ?? null, now: this.clock() };
-    return (await this.run(this.statements.touch, values)).affected > 0;
-  }
-
-  async renew(key: string, expiresAt: number): Promise<Entry<Uint8Array> | undefined> {
-    const values = { key: Buffer.from(key), expires: expiresAt, now: this.clock() };
-    return this.toEntry((await this.run(this.statements.renew, values)).rows[0]);
-  }
-
-  protected async add(values: Values): Promise<Counter | undefined> {
-    const [row] = (await this.run(this.statements.add, values)).rows;
-    if (row === undefined) return undefined;
-    return { value: Number(Buffer.from(toBytes(row.value)).toString()), expiresAt: toDeadline(row.expires) };
-  }
-
+export class PostgresDriver extends ReturningDriver<PostgresStatements> {
   async readMany(keys: readonly string[]): Promise<(Entry<Uint8Array> | undefined)[]> {
     const found = new Map<string, Entry<Uint8Array>>();
     for (const chunk of inChunks([...new Set(keys)], (key) => key.length)) {

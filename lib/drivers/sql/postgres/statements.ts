@@ -1,11 +1,10 @@
 import type { Compiler } from '../compiler.js';
+import type { ReturningStatements } from '../returning.js';
 import type { Statement } from '../statement.js';
-import { BATCH, commonStatements, type Statements, words } from '../statements.js';
+import { BATCH, commonStatements, words } from '../statements.js';
 
 /** The statements of PostgreSQL. */
-export interface PostgresStatements extends Statements {
-  readonly renew: Statement;
-  readonly add: Statement;
+export interface PostgresStatements extends ReturningStatements {
   readonly readMany: Statement;
   readonly writeMany: Statement;
   readonly removeMany: Statement;

@@ -1,31 +1,8 @@
-import type { Counter, Entry } from '../../../backend/driver.js';
-import { toBytes, toDeadline } from '../columns.js';
-import { SqlDriver } from '../driver.js';
-import type { Values } from '../statement.js';
-import type { SqliteStatements } from './statements.js';
+import type { Entry } from '../../../backend/driver.js';
+import { ReturningDriver, type ReturningStatements } from '../returning.js';
 
 /** Entries in a table of SQLite. What is asked for many keys is asked one by one, since nothing travels. */
-export class SqliteDriver extends SqlDriver<SqliteStatements> {
-  protected async writeAbsent(values: Values): Promise<boolean> {
-    return (await this.run(this.statements.writeAbsent, values)).affected > 0;
-  }
-
-  async touch(key: string, expiresAt: number | undefined): Promise<boolean> {
-    const values = { key: Buffer.from(key), expires: expiresAt ?? null, now: this.clock() };
-    return (await this.run(this.statements.touch, values)).affected > 0;
-  }
-
-  async renew(key: string, expiresAt: number): Promise<Entry<Uint8Array> | undefined> {
-    const values = { key: Buffer.from(key), expires: expiresAt, now: this.clock() };
-    return this.toEntry((await this.run(this.statements.renew, values)).rows[0]);
-  }
-
-  protected async add(values: Values): Promise<Counter | undefined> {
-    const [row] = (await this.run(this.statements.add, values)).rows;
-    if (row === undefined) return undefined;
-    return { value: Number(Buffer.from(toBytes(row.value)).toString()), expiresAt: toDeadline(row.expires) };
-  }
-
+export class SqliteDriver extends ReturningDriver<ReturningStatements> {
   async writeMany(entries: readonly (readonly [string, Uint8Array])[], expiresAt: number | undefined): Promise<void> {
     const { write: statement } = this.statements;
     await this.link.runAll(

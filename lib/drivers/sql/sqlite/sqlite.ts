@@ -12,13 +12,14 @@ import { KyselyClients } from '../kysely-clients.js';
 import type { Link } from '../link.js';
 import { checkKysely, checkWays, SQL_OPTIONS, type SqlOptions, type SqlSettings, toSettings } from '../options.js';
 import { PooledLink } from '../pooled-link.js';
+import type { ReturningStatements } from '../returning.js';
 import { ensureTable } from '../schema.js';
 import { adapt, openDatabase, type SqliteDatabase } from './database.js';
 import { SqliteDriver } from './driver.js';
 import { explain, judge } from './failures.js';
 import { SqliteLink } from './link.js';
 import { sqliteHistory, sqliteSchema } from './schema.js';
-import { type SqliteStatements, sqliteStatements } from './statements.js';
+import { sqliteStatements } from './statements.js';
 
 /** Options of {@link sqlite}. */
 export interface SqliteOptions extends SqlOptions {
@@ -96,7 +97,7 @@ async function open(
   options: SqliteOptions,
   settings: SqlSettings,
   where: string,
-): Promise<Opened<SqliteStatements>> {
+): Promise<Opened<ReturningStatements>> {
   const kysely = options.kysely as unknown as AnyKysely | undefined;
   const compiler = await Compiler.load('sqlite');
   const link =

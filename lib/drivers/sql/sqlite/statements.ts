@@ -1,15 +1,9 @@
 import type { Compiler } from '../compiler.js';
-import type { Statement } from '../statement.js';
-import { BATCH, commonStatements, type Statements, words } from '../statements.js';
-
-/** The statements of SQLite. */
-export interface SqliteStatements extends Statements {
-  readonly renew: Statement;
-  readonly add: Statement;
-}
+import type { ReturningStatements } from '../returning.js';
+import { BATCH, commonStatements, words } from '../statements.js';
 
 /** @param name of the table, checked */
-export function sqliteStatements(compiler: Compiler, name: string): SqliteStatements {
+export function sqliteStatements(compiler: Compiler, name: string): ReturningStatements {
   const { sql } = compiler;
   const parameter = compiler.parameter.bind(compiler);
   const { table, key, value, version, expires, alive } = words({ sql, parameter }, name);
