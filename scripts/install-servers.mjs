@@ -11,6 +11,9 @@ const PACKAGES = [
   { name: 'mariadb-server', programs: ['mariadbd', 'mariadb-install-db'] },
   { name: 'postgresql', programs: ['postgres', 'initdb'] },
   { name: 'openssl', programs: ['openssl'] },
+  { name: 'ceph-mon', programs: ['ceph-mon', 'ceph', 'ceph-authtool', 'monmaptool'] },
+  { name: 'ceph-osd', programs: ['ceph-osd'] },
+  { name: 'radosgw', programs: ['radosgw', 'radosgw-admin'] },
 ];
 
 /** What is looked for, and installed where it is missing: each says what is missing, and gets it. */
