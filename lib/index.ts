@@ -7,9 +7,11 @@ export type {
   Counter,
   Driver,
   Entry,
+  KeyChange,
   ListedEntry,
   Page,
   ScanRequest,
+  WatchRequest,
 } from './backend/driver.js';
 export type { Clock, Duration } from './backend/duration.js';
 export type {
@@ -27,6 +29,7 @@ export type {
   SetOptions,
   SignalOption,
 } from './backend/options.js';
+export type { Watch } from './backend/watch.js';
 export { Cache } from './cache/cache.js';
 export type {
   CacheOptions,
@@ -57,11 +60,12 @@ export { msgpack } from './codecs/msgpack.js';
 export { type TextOptions, text } from './codecs/text.js';
 export { v8 } from './codecs/v8.js';
 export { zstd } from './codecs/zstd.js';
-export { type FilesOptions, files } from './drivers/files/files.js';
+export { type FilesOptions, type FilesWatchOptions, files } from './drivers/files/files.js';
 export { type MemoryOptions, memory } from './drivers/memory.js';
 export * from './errors.js';
 export { type ClassDecorator, StoredIn } from './model/declare.js';
 export { Field, type FieldDecorator, type FieldOptions, type FieldSpecification, SessionField } from './model/field.js';
+export type { Followed, Following } from './model/following.js';
 export type { Dropped } from './model/frozen.js';
 export type { FindQuery, Listing } from './model/listing.js';
 export { Manager } from './model/manager.js';

@@ -23,6 +23,7 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { type RedisOptions, redis } from 'keepsake/redis';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
 
@@ -41,6 +42,7 @@ export const scores = encoded(files('scores'), json<{ points: number }>());
 export const keep = encoded(files('notes'), encrypted(gzip(msgpack<{ text: string }>()), { keys: [] }));
 export const rows = encoded(files('rows'), csv<{ id: string }>());
 export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ compression: 'zstd' })];
+export const shared = (options: RedisOptions) => redis('redis://localhost', options);
 export { contract, joinSupervisor, Supervisor };
 `;
 

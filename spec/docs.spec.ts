@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { startRedis } from './support/servers/redis.js';
+import { type Server, useServer } from './support/servers/server.js';
 
 /** A program of a page: a block that imports, with the blocks after it that do not. */
 interface Program {
@@ -12,6 +14,11 @@ interface Program {
 }
 
 const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', name))];
+
+/** Places that the pages name, and the servers that stand in for what is there. */
+const places: Readonly<Record<string, () => Promise<Server>>> = {
+  'redis://localhost:6379': startRedis,
+};
 
 function programsOf(page: string): Program[] {
   const programs: Program[] = [];
@@ -64,11 +71,24 @@ describe('the documentation', function () {
     return path;
   }
 
-  for (const { name, page, source } of programs) {
+  /** @param server what stands in for a place */
+  function prints({ name, page, source }: Program, place = '', server?: () => string): void {
     it(`prints what ${page} says (${name})`, () => {
       const script = join(process.cwd(), folder, 'compiled', `${name}.mjs`);
+      if (server !== undefined) {
+        writeFileSync(script, readFileSync(script, 'utf8').replaceAll(place, server()));
+      }
       const printed = execFileSync(process.execPath, [script], { cwd: folderOf(page), encoding: 'utf8' });
       expect(printed.trimEnd().split('\n')).to.deep.equal(expectedOf(source));
+    });
+  }
+
+  const placeOf = ({ source }: Program) => Object.keys(places).find((place) => source.includes(place));
+  for (const program of programs) if (placeOf(program) === undefined) prints(program);
+  for (const [place, start] of Object.entries(places)) {
+    describe(`at ${place}`, () => {
+      const using = useServer(start);
+      for (const program of programs) if (placeOf(program) === place) prints(program, place, () => using.server.url);
     });
   }
 

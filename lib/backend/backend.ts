@@ -41,6 +41,7 @@ import type {
   SetOptions,
   SignalOption,
 } from './options.js';
+import { Watch } from './watch.js';
 
 /** How a backend stands on others: for the authors of wrappers. */
 export interface Composition {
@@ -454,6 +455,30 @@ export class Backend<V = Uint8Array> implements AsyncDisposable, AsyncIterable<[
     const driver = new NamespaceDriver(this.#driver, `${name}:`);
     if (driver.keyLimit < 1) throw new OutOfRangeError(`namespace: ${show(name)} leaves no room for a key`);
     return new Backend(driver, this.#options, { over: [this as unknown as Backend<never>], closesInner: false });
+  }
+
+  /**
+   * What others change, from the first `next()` or `ready()` on, until the loop is left, `signal` is aborted (it rejects with its reason) or the backend is
+   * closed. Changes of one key that wait to be taken become one, the latest. That a deadline passes is no change.
+   *
+   * Changes that this backend makes are left out where the engine can tell them apart, as `files` can; one that another backend over the same storage
+   * makes is another's.
+   *
+   * @example
+   * for await (const { type, key } of notes.watch({ prefix: 'shopping:' })) console.log(type, key);
+   * @throws UnsupportedError, at once, where `capabilities.watch` is `false`
+   */
+  watch(options: PrefixOptions = {}): Watch {
+    if (!this.capabilities.watch) this.#refuse('watch', 'watching for changes');
+    const { prefix = '', signal } = options;
+    checkPrefix(prefix, 'watch');
+    checkSignal(signal, 'watch');
+    return new Watch({
+      signal,
+      start: (request) => this.#run('watch', undefined, { signal }, () => this.#driver.watch?.({ ...request, prefix })),
+      explain: (error) => this.#explain(error, 'watch', undefined),
+      onClose: (callback) => this.#lifecycle.onClose(callback),
+    });
   }
 
   /** Where an entry is kept, such as a file's path; `undefined` where the engine has no such place. */

@@ -54,7 +54,7 @@ const listeners = new WeakMap<AbortSignal, Listeners>();
  * Calls back when the signal is aborted, until the function it returns is called. All that wait for one signal share a listener: Node warns of a leak when
  * there are more than ten.
  */
-function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => undefined;
   const { callbacks, listener } = listeners.get(signal) ?? listen(signal);
   callbacks.add(callback);

@@ -63,6 +63,25 @@ export interface Counter {
   readonly expiresAt?: number | undefined;
 }
 
+/** A key that has another value than before, or none any more. */
+export interface KeyChange {
+  /** `'set'`: it is there, with another value, deadline or both; `'delete'`: it is not there any more. */
+  readonly type: 'set' | 'delete';
+  readonly key: string;
+}
+
+/** What to watch, and whom to tell. */
+export interface WatchRequest {
+  /** Only keys that start with this; `''` for all. */
+  readonly prefix: string;
+  /** Aborted when nobody listens any more, also while the watch is being started: everything of it is to be freed then. */
+  readonly signal: AbortSignal;
+  /** To be called for each change. The backend coalesces changes of one key that nobody has taken yet. */
+  readonly changed: (change: KeyChange) => void;
+  /** To be called when there will be no more changes: with what ended it, or without when the driver is closed. */
+  readonly ended: (error?: unknown) => void;
+}
+
 /**
  * What an engine or a wrapper implements. Arguments arrive checked: keys are well-formed and of a fitting length, deadlines are
  * whole milliseconds (and may have passed: the entry is then invisible from the start), conditions are allowed by `capabilities`,
@@ -138,6 +157,11 @@ export interface Driver<V = Uint8Array> {
   count?(prefix: string): Awaitable<number>;
   /** Removes what has expired, in bounded batches; how many there were. Absent where the engine does so itself. */
   sweep?(): Awaitable<number>;
+  /**
+   * Tells of the changes that others make, from when this has resolved until `signal` is aborted or the driver is closed. There where
+   * `capabilities.watch` says so. Its own changes it tells of only where the engine cannot tell them apart; that time passes a deadline is none.
+   */
+  watch?(request: WatchRequest): Awaitable<void>;
   /** Where an entry is kept, such as a file's path, for messages. */
   locate?(key: string): string | undefined;
   /** Moves what is stored for a key out of the way, under a name that is no key; answers where it is then. */

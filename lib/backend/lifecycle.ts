@@ -24,6 +24,7 @@ export class Lifecycle {
   #opened = false;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #closers: Set<() => void> | undefined;
 
   constructor(driver: Openable, inner: readonly Lifecycle[], owned: readonly Lifecycle[]) {
     this.#driver = driver;
@@ -54,8 +55,20 @@ export class Lifecycle {
     for (const one of this.#inner) one.check(operation);
   }
 
+  /** Calls back as soon as this one, or one that must be open for it, is being closed, until the function it returns is called. */
+  onClose(callback: () => void): () => void {
+    this.#closers ??= new Set();
+    const closers = this.#closers.add(callback);
+    const undo = this.#inner.map((one) => one.onClose(callback));
+    return () => {
+      closers.delete(callback);
+      for (const ignore of undo) ignore();
+    };
+  }
+
   close(): Promise<void> {
     this.#open = false;
+    for (const callback of [...(this.#closers ?? [])]) callback();
     this.#closing ??= this.#stop();
     return this.#closing;
   }

@@ -1,6 +1,17 @@
 import type { Capabilities } from './capabilities.js';
 import { MAXIMUM_KEY_BYTES } from './checks.js';
-import type { Awaitable, Change, Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from './driver.js';
+import type {
+  Awaitable,
+  Change,
+  Condition,
+  Counter,
+  Driver,
+  Entry,
+  ListedEntry,
+  Page,
+  ScanRequest,
+  WatchRequest,
+} from './driver.js';
 import type { Clock } from './duration.js';
 import * as operations from './operations.js';
 
@@ -11,6 +22,7 @@ export class NamespaceDriver<V> implements Driver<V> {
   readonly clock: Clock | undefined;
   readonly keyLimit: number;
   readonly setAside?: (key: string) => Awaitable<string | undefined>;
+  readonly watch?: (request: WatchRequest) => Awaitable<void>;
   readonly #inner: Driver<V>;
   readonly #prefix: string;
 
@@ -20,8 +32,16 @@ export class NamespaceDriver<V> implements Driver<V> {
     this.clock = inner.clock;
     this.keyLimit = (inner.keyLimit ?? MAXIMUM_KEY_BYTES) - Buffer.byteLength(prefix);
     this.#inner = inner;
-    const { setAside } = inner;
+    const { setAside, watch } = inner;
     if (setAside !== undefined) this.setAside = (key) => setAside.call(inner, prefix + key);
+    if (watch !== undefined) {
+      this.watch = (request) =>
+        watch.call(inner, {
+          ...request,
+          prefix: prefix + request.prefix,
+          changed: ({ type, key }) => request.changed({ type, key: key.slice(prefix.length) }),
+        });
+    }
     this.#prefix = prefix;
   }
 

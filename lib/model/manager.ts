@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from '../backend/backend.js';
+import { checkSignal } from '../backend/bounded.js';
 import type { Awaitable } from '../backend/driver.js';
 import { eachOf } from '../backend/operations.js';
+import type { SignalOption } from '../backend/options.js';
 import { DeclarationError, InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import type { Document } from './documents.js';
+import { Following } from './following.js';
 import { type FindQuery, Listing, toArray, toMap } from './listing.js';
 import type { Model } from './model.js';
 import { isKey } from './names.js';
@@ -287,6 +290,29 @@ export class Manager<T extends Store = Store> {
     return counted;
   }
 
+  /**
+   * Keeps active objects in step with what others save: other processes, and people who edit the files. Resolves when every later change is seen, and what was
+   * changed before is made good.
+   *
+   * An active object without unsaved changes is read again in place, as by `load()`; one with unsaved changes is left alone. Each change is told by the service's event
+   * `'followed'`; a conflict to which nobody listens is a process warning. What is saved and cannot be read is told by the event `'corrupt'`, and never moved.
+   *
+   * It goes on through a reload and a suspension of the service, and ends with the service, by `stop()` and by the signal. What ends it otherwise is the event
+   * `'unfollowed'`, and a process warning where nobody listens. It keeps the process running.
+   *
+   * @example
+   * service.on('followed', ({ outcome, key }) => console.log(outcome, key));
+   * await User.manager.follow();
+   * @throws UnsupportedError where the backend cannot be watched, see `capabilities.watch`
+   */
+  async follow({ signal }: SignalOption = {}): Promise<Following> {
+    const model = this.#model;
+    checkSignal(signal, 'follow');
+    signal?.throwIfAborted();
+    if (model.temporary) return new Following(async () => undefined);
+    return model.service.followNamed(model.name, signal);
+  }
+
   /** Runs the removal of a key, and lets saves and loads of the key wait for it; for keepsake itself. */
   removing(key: string, work: () => Promise<boolean>): Promise<boolean> {
     const before = this.#removals.get(key);
@@ -295,8 +321,13 @@ export class Manager<T extends Store = Store> {
     });
     const settled = removal.then(ignore, ignore);
     this.#removals.set(key, settled);
-    if (this.#loading.has(key)) this.#outdated.add(key);
+    this.outdate(key);
     return removal;
+  }
+
+  /** Lets a load of the key that is under way read again, since what is saved has changed; for keepsake itself. */
+  outdate(key: string): void {
+    if (this.#loading.has(key)) this.#outdated.add(key);
   }
 
   /** Resolves when the key's removal has ended, if one is under way; for keepsake itself. */

@@ -308,6 +308,7 @@ export class Model<T extends Store = Store> {
     const store = this.createDetached(key);
     this.fromDict(store, document.data as Record<string, unknown>, false, where);
     stateOf(store).digest = document.digest;
+    this.service.followerOf(this.name)?.read(this as unknown as Model, store, document.digest);
     return store;
   }
 
@@ -328,6 +329,7 @@ export class Model<T extends Store = Store> {
       for (const name of missing) (store as unknown as Record<string, unknown>)[name] = fresh[name];
     }
     state.digest = document.digest;
+    this.service.followerOf(this.name)?.read(this as unknown as Model, store, document.digest);
   }
 
   /**

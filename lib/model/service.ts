@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { Backend } from '../backend/backend.js';
+import { checkSignal } from '../backend/bounded.js';
 import { checkOnCorrupt, checkOptions } from '../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../backend/duration.js';
-import type { BackendOptions, OnCorrupt } from '../backend/options.js';
+import type { BackendOptions, OnCorrupt, SignalOption } from '../backend/options.js';
 import {
   ClosedError,
   CorruptDataError,
@@ -12,6 +13,7 @@ import {
   DuplicateNameError,
   HandOverError,
   InvalidArgumentError,
+  isKeepsakeError,
   type KeepsakeError,
   MigrationError,
   ReloadError,
@@ -21,6 +23,8 @@ import { show } from '../show.js';
 import { declare } from './declare.js';
 import { type Document, documents } from './documents.js';
 import type { FieldDecorator } from './field.js';
+import { Follower } from './follow.js';
+import { type Followed, Following } from './following.js';
 import type { Dropped } from './frozen.js';
 import { Taken, writeHandOver } from './hand-over.js';
 import type { Model, ModelOptions, StoreClass } from './model.js';
@@ -71,6 +75,10 @@ export interface RegisterOptions extends ModelOptions {
 export interface ServiceEvents {
   /** A listing left out a saved object that cannot be read. */
   corrupt: [error: KeepsakeError];
+  /** Somebody else changed a saved object of a class that is followed; see `Manager.follow`. */
+  followed: [change: Followed];
+  /** A class is followed no more, for this reason. */
+  unfollowed: [error: Error, store: string];
   /** A reload begins. What a listener throws makes it fail. */
   reloading: [];
   /** A reload has ended well. */
@@ -96,6 +104,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
   readonly #aside: Aside = new Map();
   readonly #documents = new Map<string, Promise<Backend<Document>>>();
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #followers = new Map<string, Follower>();
   #backend: Promise<Backend<never>> | undefined;
   #closing: Promise<void> | undefined;
   /** What saves and loads wait for while the service is suspended. */
@@ -285,6 +294,79 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
     return place.replace(/\/\/[^@/]*@/, '//');
   }
 
+  /**
+   * Keeps the active objects of all classes that there are in step with what others save; see `Manager.follow`.
+   * @throws UnsupportedError where the backend cannot be watched
+   */
+  async follow({ signal }: SignalOption = {}): Promise<Following> {
+    this.checkOpen('follow');
+    checkSignal(signal, 'follow');
+    signal?.throwIfAborted();
+    const names = this.#declared.all.filter(({ temporary }) => !temporary).map(({ name }) => name);
+    const started = await Promise.allSettled(names.map((name) => this.followNamed(name, signal)));
+    const stop = async () => {
+      for (const one of started) if (one.status === 'fulfilled') await one.value.stop();
+    };
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed === undefined) return new Following(stop, signal);
+    await stop();
+    throw failed.reason;
+  }
+
+  /** Follows the class of a name, together with others who do; for keepsake itself. */
+  followNamed(name: string, signal: AbortSignal | undefined): Promise<Following> {
+    this.checkOpen('follow');
+    let follower = this.#followers.get(name);
+    if (follower === undefined) {
+      const made = new Follower(this, name, () => {
+        if (this.#followers.get(name) === made) this.#followers.delete(name);
+      });
+      this.#followers.set(name, made);
+      follower = made;
+    }
+    return follower.use(signal);
+  }
+
+  /** Who follows the class of a name; for keepsake itself. */
+  followerOf(name: string): Follower | undefined {
+    return this.#followers.get(name);
+  }
+
+  /** Tells of a change that somebody else made; for keepsake itself. */
+  tellFollowed(change: Followed): void {
+    if (this.#tell('followed', change) || change.outcome !== 'conflict') return;
+    const what = change.type === 'delete' ? 'deleted' : 'changed';
+    const message = `${change.store} ${show(change.key)} was ${what} by somebody else, and has unsaved changes here; load() it, or save() over it`;
+    process.emitWarning(message, { type: 'KeepsakeWarning', code: 'KEEPSAKE_CONFLICT' });
+  }
+
+  /** Tells that a class is followed no more; for keepsake itself. */
+  unfollow(reason: unknown, name: string): void {
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    if (this.#tell('unfollowed', error, name)) return;
+    const message = `${name} is followed no more: ${error.message}`;
+    process.emitWarning(message, { type: 'KeepsakeWarning', code: isKeepsakeError(error) ? error.code : undefined });
+  }
+
+  /** Tells of a saved object that cannot be read; for keepsake itself. */
+  reportUnreadable(error: KeepsakeError): void {
+    try {
+      this.#report(error);
+    } catch (thrown) {
+      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
+    }
+  }
+
+  /** Emits, where nobody is there to whom a listener could throw; whether anybody listens. */
+  #tell<E extends 'followed' | 'unfollowed'>(event: E, ...told: ServiceEvents[E]): boolean {
+    try {
+      return (this as EventEmitter).emit(event, ...told);
+    } catch (thrown) {
+      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
+      return true;
+    }
+  }
+
   /** Opens the backend now, rather than at the first load or save. */
   async open(): Promise<this> {
     await (await this.#open()).open();
@@ -330,6 +412,7 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
 
   async #close(): Promise<void> {
     this.#suspension?.end(new ClosedError('the service was closed while it was suspended'));
+    await Promise.all([...this.#followers.values()].map((follower) => follower.stop()));
     await this.flush();
     if (this.#options.backend instanceof Backend) return;
     const backend = await this.#backend?.catch(() => undefined);
@@ -359,6 +442,11 @@ export class Service extends EventEmitter<ServiceEvents> implements AsyncDisposa
     const { backend } = this.#options;
     if (backend instanceof Backend) return backend as Backend<never>;
     return openBackend<never>(String(backend), { extension: '.json' });
+  }
+
+  /** The class of a name, as it is now; for keepsake itself. */
+  modelOf(name: string): Model | undefined {
+    return this.#declared.model(name);
   }
 
   /** Where the documents of a class are kept; for keepsake itself. */

@@ -16,6 +16,7 @@ import { storage } from './storage.js';
 import { Subject } from './subject.js';
 import { values } from './values.js';
 import { versions } from './versions.js';
+import { watching } from './watching.js';
 
 /**
  * Holds a backend to everything that keepsake promises of every backend, and then a namespace of it to the same.
@@ -52,6 +53,7 @@ const chapters: Readonly<Record<string, (promise: Promises) => void>> = {
   signals,
   lifecycle,
   storage,
+  watching,
   refusals,
 };
 

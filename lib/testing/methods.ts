@@ -1,3 +1,4 @@
+import type { Watch } from '../backend/watch.js';
 import { claims, type Need } from './promises.js';
 import type { Subject } from './subject.js';
 
@@ -67,8 +68,17 @@ export function keylessMethods(subject: Subject, options: Options = {}): Call[] 
     ['page', 'enumerable', () => backend.page(options)],
     ['count', 'enumerable', () => backend.count(options)],
     ['clear', 'enumerable', () => backend.clear(options)],
+    ['watch', 'watch', () => watched(backend.watch(options))],
   ];
   return calls
     .filter(([, need]) => need === undefined || claims(subject.capabilities, need))
     .map(([operation, , call]) => ({ operation, many: true, call }));
+}
+
+async function watched(changes: Watch): Promise<void> {
+  try {
+    await changes.ready();
+  } finally {
+    await changes.return();
+  }
 }

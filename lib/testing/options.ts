@@ -18,7 +18,7 @@ export interface ContractOptions<V> {
   readonly open: () => Awaitable<Backend<V>>;
   /**
    * Gives another backend over the storage of the one that `open` gave last. Needed where `capabilities` claim to be `persistent`, or
-   * atomic at the level of the `'storage'`.
+   * atomic at the level of the `'storage'`, or to `watch`.
    */
   readonly reopen?: (() => Awaitable<Backend<V>>) | undefined;
   /** The clock of the backends, where it can be chosen. Without, expiry is waited for, some 50 ms at a time. */

@@ -40,6 +40,11 @@ export function refusals(promise: Promises): void {
     ['count', () => backend.count()],
     ['clear', () => backend.clear()],
   ]);
+  refuses('watch', ({ backend }) => [
+    ['watch', async () => backend.watch().next()],
+    ['watch', async () => backend.watch({ prefix: 'k' }).ready()],
+    ['watch', async () => backend.namespace('inner').watch().next()],
+  ]);
 
   promise('states its capabilities in the words of Capabilities', [], async ({ capabilities }) => {
     const levels = ['storage', 'process', 'none'];

@@ -32,6 +32,7 @@ export const KINDS = {
   scan: 'list',
   stream: 'list',
   count: 'list',
+  watch: 'list',
   sweep: 'keep',
   locate: 'keep',
   setAside: 'keep',

@@ -10,6 +10,7 @@ import type {
   ListedEntry,
   Page,
   ScanRequest,
+  WatchRequest,
 } from '../backend/driver.js';
 import type { Clock } from '../backend/duration.js';
 import * as operations from '../backend/operations.js';
@@ -43,6 +44,7 @@ class EncodedDriver<T, S> implements Driver<T> {
   readonly clock: Clock | undefined;
   readonly keyLimit: number | undefined;
   readonly setAside?: (key: string) => Awaitable<string | undefined>;
+  readonly watch?: (request: WatchRequest) => Awaitable<void>;
   readonly #inner: Driver<S>;
   readonly #codec: Codec<T, S>;
 
@@ -52,8 +54,9 @@ class EncodedDriver<T, S> implements Driver<T> {
     this.clock = inner.clock;
     this.keyLimit = inner.keyLimit;
     this.#inner = inner;
-    const { setAside } = inner;
+    const { setAside, watch } = inner;
     if (setAside !== undefined) this.setAside = (key) => setAside.call(inner, key);
+    if (watch !== undefined) this.watch = (request) => watch.call(inner, request);
     this.#codec = codec;
   }
 

@@ -10,6 +10,7 @@ import type {
   ListedEntry,
   Page,
   ScanRequest,
+  WatchRequest,
 } from '../backend/driver.js';
 import * as operations from '../backend/operations.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../backend/options.js';
@@ -61,6 +62,7 @@ class MapKeysDriver<V> implements Driver<V> {
   readonly name: string;
   readonly keyLimit: number;
   readonly setAside?: (key: string) => Awaitable<string | undefined>;
+  readonly watch?: (request: WatchRequest) => Awaitable<void>;
   readonly #inner: Driver<V>;
   readonly #encode: (key: string) => string;
   readonly #decode: ((stored: string) => string | undefined) | undefined;
@@ -72,14 +74,26 @@ class MapKeysDriver<V> implements Driver<V> {
     keyLimit: number,
   ) {
     const enumerable = inner.capabilities.enumerable && decode !== undefined;
-    this.capabilities = Object.freeze({ ...inner.capabilities, enumerable, ordered: false });
+    const watchable = inner.capabilities.watch && decode !== undefined;
+    this.capabilities = Object.freeze({ ...inner.capabilities, enumerable, ordered: false, watch: watchable });
     this.name = `mapped keys of ${inner.name}`;
     this.#inner = inner;
     this.#encode = encode;
     this.#decode = decode;
     this.keyLimit = keyLimit;
-    const { setAside } = inner;
+    const { setAside, watch } = inner;
     if (setAside !== undefined) this.setAside = (key) => setAside.call(inner, this.#stored(key));
+    if (watch !== undefined && watchable) {
+      this.watch = (request) =>
+        watch.call(inner, {
+          ...request,
+          prefix: '',
+          changed: ({ type, key: stored }) => {
+            const key = this.#keyOf(stored, request.prefix);
+            if (key !== undefined) request.changed({ type, key });
+          },
+        });
+    }
   }
 
   read(key: string, valueOnly?: boolean): Awaitable<Entry<V> | undefined> {
@@ -180,9 +194,15 @@ class MapKeysDriver<V> implements Driver<V> {
   #listed(entries: readonly ListedEntry<V>[], prefix: string): ListedEntry<V>[] {
     const listed: ListedEntry<V>[] = [];
     for (const entry of entries) {
-      const key = this.#decode?.(entry.key);
-      if (key?.startsWith(prefix) && this.#encode(key) === entry.key) listed.push({ ...entry, key });
+      const key = this.#keyOf(entry.key, prefix);
+      if (key !== undefined) listed.push({ ...entry, key });
     }
     return listed;
+  }
+
+  /** The key of what is stored, if it is one of these. */
+  #keyOf(stored: string, prefix: string): string | undefined {
+    const key = this.#decode?.(stored);
+    return key?.startsWith(prefix) && this.#encode(key) === stored ? key : undefined;
   }
 }

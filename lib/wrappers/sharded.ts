@@ -13,6 +13,7 @@ import type {
   ListedEntry,
   Page,
   ScanRequest,
+  WatchRequest,
 } from '../backend/driver.js';
 import type { Clock } from '../backend/duration.js';
 import * as operations from '../backend/operations.js';
@@ -119,19 +120,24 @@ class ShardedDriver<V> implements Driver<V> {
   readonly clock: Clock | undefined;
   readonly keyLimit: number;
   readonly setAside?: (key: string) => Awaitable<string | undefined>;
+  readonly watch?: (request: WatchRequest) => Promise<void>;
   /** In the order of their names, so that a listing is the same however they were declared. */
   readonly #shards: readonly Shard<V>[];
 
   constructor(shards: readonly Shard<V>[]) {
     this.#shards = [...shards].sort((a, b) => (a.name < b.name ? -1 : 1));
     const drivers = this.#shards.map(({ driver }) => driver);
-    this.capabilities = shared(drivers);
+    this.capabilities = Object.freeze({
+      ...shared(drivers),
+      watch: drivers.every((driver) => driver.capabilities.watch),
+    });
     this.name = `shards ${this.#shards.map(({ name, driver }) => `${name} (${driver.name})`).join(', ')}`;
     this.clock = drivers[0]?.clock;
     this.keyLimit = shortestLimit(drivers);
     if (drivers.every((driver) => driver.setAside !== undefined)) {
       this.setAside = (key) => this.#of(key).driver.setAside?.(key);
     }
+    if (this.capabilities.watch) this.watch = (request) => this.#watch(request);
   }
 
   read(key: string, valueOnly?: boolean): Awaitable<Entry<V> | undefined> {
@@ -220,6 +226,16 @@ class ShardedDriver<V> implements Driver<V> {
 
   locate(key: string): string | undefined {
     return this.#of(key).driver.locate?.(key);
+  }
+
+  /** Whichever shard ends it ends it for all: the backend tells the others so. */
+  async #watch(request: WatchRequest): Promise<void> {
+    await together(this.#shards, async (shard) => {
+      const changed: WatchRequest['changed'] = (change) => {
+        if (this.#of(change.key) === shard) request.changed(change);
+      };
+      await shard.driver.watch?.({ ...request, changed });
+    });
   }
 
   #of(key: string): Shard<V> {

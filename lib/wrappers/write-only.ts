@@ -21,6 +21,7 @@ export function writeOnly<V>(backend: Backend<V>, options: BackendOptions = {}):
       capabilities: Object.freeze({
         ...without(inner.capabilities, 'update', 'increment'),
         ordered: false,
+        watch: false,
         readable: false,
       }),
       read: () => undefined,

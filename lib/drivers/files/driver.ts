@@ -1,7 +1,16 @@
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlink, unlinkSync, writeFileSync } from 'node:fs';
 import { sep } from 'node:path';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
-import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
+import type {
+  Condition,
+  Counter,
+  Driver,
+  Entry,
+  ListedEntry,
+  Page,
+  ScanRequest,
+  WatchRequest,
+} from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
 import { addToCounter, eachOf } from '../../backend/operations.js';
 import { Sweeper } from '../../backend/sweeper.js';
@@ -15,6 +24,7 @@ import { Queue } from './queue.js';
 import { type FileEntry, Reader } from './reader.js';
 import { Temporaries } from './temporaries.js';
 import { Slice, walk } from './walk.js';
+import { Watches } from './watches.js';
 import { type Durability, MARKER, move, Writer } from './writer.js';
 
 /** What the driver is made of; checked. */
@@ -28,6 +38,10 @@ export interface FilesParts {
   /** The locks that keep processes apart; absent where there is one process. */
   readonly locks: Locks | undefined;
   readonly sweepEvery: number | undefined;
+  /** How long a file must be left alone before a change of it is told, in milliseconds. */
+  readonly settle: number;
+  /** How often to look for changes, in milliseconds; where absent, the system tells of them. */
+  readonly poll: number | undefined;
   /** Checks what can be checked only on the disk. */
   prepare(): void;
 }
@@ -49,6 +63,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   readonly #writer: Writer;
   readonly #listing: Listing;
   readonly #sweeper: Sweeper;
+  readonly #watches: Watches;
   #sweeping: Promise<void> | undefined;
   #closed = false;
 
@@ -64,6 +79,7 @@ export class FilesDriver implements Driver<Uint8Array> {
       touch: level,
       persistent: true,
       enumerable: true,
+      watch: true,
     });
     this.name = name;
     this.clock = clock;
@@ -73,6 +89,7 @@ export class FilesDriver implements Driver<Uint8Array> {
     this.#reader = new Reader(layout.keysClash);
     this.#writer = new Writer(layout, durability, this.#temporaries, temporary);
     this.#listing = new Listing(layout, this.#reader, clock);
+    this.#watches = new Watches({ layout, clock, settle: parts.settle, poll: parts.poll });
     this.#sweeper = new Sweeper(sweepEvery, async () => (await this.#sweep()).left);
   }
 
@@ -94,6 +111,7 @@ export class FilesDriver implements Driver<Uint8Array> {
   async close(): Promise<void> {
     this.#closed = true;
     this.#sweeper.stop();
+    await this.#watches.close();
     await this.#sweeping;
     await this.#queue.drain();
     await this.#locks?.close();
@@ -231,6 +249,10 @@ export class FilesDriver implements Driver<Uint8Array> {
     return removed;
   }
 
+  watch(request: WatchRequest): Promise<void> {
+    return this.#watches.add(request);
+  }
+
   locate(key: string): string {
     return this.#layout.place(key).path;
   }
@@ -246,7 +268,7 @@ export class FilesDriver implements Driver<Uint8Array> {
         const aside = `${temporary ?? place.folder}${sep}${name}.corrupt-${time}`;
         if (lstatSync(aside, { throwIfNoEntry: false }) !== undefined) continue;
         try {
-          await move(place.path, aside);
+          await this.#watches.own(place, undefined, () => move(place.path, aside));
         } catch (error) {
           throw failure(error, 'move aside', place.path, key);
         }
@@ -269,7 +291,8 @@ export class FilesDriver implements Driver<Uint8Array> {
 
   #store(place: Place, key: string, value: Uint8Array, expiresAt: number | undefined): Promise<void> {
     const bytes = toFile(value, expiresAt, place.hashed ? key : undefined);
-    return this.#writer.write(place, key, bytes, expiresAt !== undefined && this.#layout.markers);
+    const expires = expiresAt !== undefined && this.#layout.markers;
+    return this.#watches.own(place, bytes, () => this.#writer.write(place, key, bytes, expires));
   }
 
   async #load(place: Place, key: string): Promise<FileEntry | undefined> {
@@ -332,8 +355,11 @@ export class FilesDriver implements Driver<Uint8Array> {
   }
 
   /** Deletes a file; whether it was there. */
-  async #unlink(place: Place): Promise<boolean> {
-    const { path } = place;
+  #unlink(place: Place): Promise<boolean> {
+    return this.#watches.own(place, undefined, () => this.#unlinkNow(place.path));
+  }
+
+  async #unlinkNow(path: string): Promise<boolean> {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return false;
     if (!stats.isFile()) throw new StorageError(`cannot delete ${path}: it is no regular file`, { path });

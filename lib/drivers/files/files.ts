@@ -43,13 +43,30 @@ export interface FilesOptions extends BackendOptions {
   readonly temporary?: string | undefined;
   /** How often to remove what has expired; never by default: whoever reads an expired entry removes it, and so does `deleteExpired`. */
   readonly sweepEvery?: Duration | null | undefined;
+  /** How `watch` looks for changes. */
+  readonly watch?: FilesWatchOptions | undefined;
   /** The time; `Date.now` by default. */
   readonly clock?: Clock | undefined;
 }
 
+/** How {@link files} look for changes that others make. */
+export interface FilesWatchOptions {
+  /**
+   * How long a file must be left alone before a change of it is told, since it may be half written; 50 milliseconds by default. More where others write
+   * slowly, such as over a network.
+   */
+  readonly settle?: Duration | undefined;
+  /**
+   * Look at every file so often, rather than let the system tell: for disks of a network, of which the system sees no changes that other machines make, and
+   * for more folders than it can watch.
+   */
+  readonly poll?: Duration | undefined;
+}
+
+const SETTLE = 50;
 const OPTIONS = [
   ...BACKEND_OPTIONS,
-  ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'clock'],
+  ...['extension', 'layout', 'durability', 'shared', 'lockTimeout', 'temporary', 'sweepEvery', 'watch', 'clock'],
 ];
 const LAYOUTS = ['encoded', 'tree'];
 const DURABILITIES = ['file', 'none'];
@@ -84,6 +101,7 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
   const extension = toExtension(options.extension, layout);
   const temporary = toTemporary(options.temporary, layout);
   const timeout = toMilliseconds(options.lockTimeout ?? 10_000, 'lockTimeout');
+  const { settle = SETTLE, poll } = toWatch(options.watch);
   const control = temporary ?? `${root}${sep}.keepsake`;
   const driver = new FilesDriver({
     name: `files in ${folder}`,
@@ -93,6 +111,8 @@ export function files(folder: string, options: FilesOptions = {}): Backend<Uint8
     temporary,
     locks: shared ? new Locks(`${control}${sep}locks`, { timeout }) : undefined,
     sweepEvery: sweepEvery === null ? undefined : toMilliseconds(sweepEvery, 'sweepEvery'),
+    settle: toMilliseconds(settle, 'watch.settle'),
+    poll: poll === undefined ? undefined : toMilliseconds(poll, 'watch.poll'),
     prepare: () => {
       if (temporary !== undefined) checkTemporary(root, temporary);
     },
@@ -124,6 +144,11 @@ function toExtension(extension: unknown, layout: 'encoded' | 'tree'): string {
   throw new InvalidArgumentError(
     `files: extension must be a dot and then lower-case letters, digits, "_", "-" or further dots, not end in a number, and have at most ${LONGEST_EXTENSION} characters, such as '.json'; got ${show(extension)}`,
   );
+}
+
+function toWatch(watch: unknown = {}): FilesWatchOptions {
+  checkOptions(watch, ['settle', 'poll'], 'files: watch');
+  return watch as FilesWatchOptions;
 }
 
 function toTemporary(temporary: unknown, layout: 'encoded' | 'tree'): string | undefined {

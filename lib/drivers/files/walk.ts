@@ -43,8 +43,11 @@ export function* walk(layout: Layout, prefix: string): Generator<Met, void, unde
   }
 }
 
+/** What is needed of a `Dirent`. */
+type Named = Pick<Dirent, 'name' | 'isDirectory' | 'isSymbolicLink'>;
+
 /** The folder of ours that `dirent` is, or links to. */
-export function subFolder(layout: Layout, folder: Folder, dirent: Dirent): Folder | undefined {
+export function subFolder(layout: Layout, folder: Folder, dirent: Named): Folder | undefined {
   if (dirent.isDirectory()) return layout.folderOf(folder, dirent.name);
   if (!dirent.isSymbolicLink()) return undefined;
   const sub = layout.folderOf(folder, dirent.name);

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { loadModule } from '../../codecs/load.js';
 import { isKeepsakeError, TimeoutError } from '../../errors.js';
 import { ClusterLink } from './cluster.js';
+import type { EventClient } from './events.js';
 import { explain } from './failures.js';
 import type { ClusterClient, Link, SingleClient } from './link.js';
 import type { Place } from './place.js';
@@ -26,13 +27,13 @@ export interface ClientOptions {
   readonly where: string;
 }
 
+function load(): Promise<Library> {
+  return loadModule(() => import('redis') as Promise<unknown> as Promise<Library>, 'redis', 'redis()');
+}
+
 /** Makes a client and connects it. */
 export async function connect(options: ClientOptions): Promise<Link> {
-  const library = await loadModule<Library>(
-    () => import('redis') as Promise<unknown> as Promise<Library>,
-    'redis',
-    'redis()',
-  );
+  const library = await load();
   return connected(options.cluster ? cluster(library, options) : single(library, options), options);
 }
 
@@ -47,7 +48,15 @@ interface Made {
   readonly link: Link;
 }
 
-function single(library: Library, options: ClientOptions): Made {
+/** Makes a client that only listens, and connects it. It asks now and then whether the server is still there. */
+export async function connectForEvents(options: ClientOptions): Promise<EventClient> {
+  const more = { ...options.more, pingInterval: options.timeout };
+  const made = single(await load(), { ...options, more }, { socketTimeout: options.timeout * 3 });
+  await connected(made, options);
+  return made.client as unknown as EventClient;
+}
+
+function single(library: Library, options: ClientOptions, patience: { readonly socketTimeout?: number } = {}): Made {
   const { place, timeout, more } = options;
   const client = library.createClient({
     ...common(options),
@@ -58,6 +67,7 @@ function single(library: Library, options: ClientOptions): Made {
     socket: {
       ...(place.socket === undefined ? place.hosts[0] : { path: place.socket }),
       ...socket(options),
+      ...patience,
       // Another client is made when it is needed.
       reconnectStrategy: false,
       connectTimeout: timeout,
@@ -100,7 +110,8 @@ async function connected({ client, link }: Made, { timeout, where }: ClientOptio
     }, timeout);
     broken = () => reject(link.failureSince(started));
   });
-  (client as SingleClient).on('error', () => broken?.());
+  // A cluster's client asks its other servers then.
+  if (!link.slotted) (client as SingleClient).on('error', () => broken?.());
   const connecting = (async () => {
     await client.connect();
     // Only an answer tells that it is Redis, and that we may use it.

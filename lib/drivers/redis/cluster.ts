@@ -2,6 +2,7 @@ import {
   type Argument,
   asBytes,
   type ClusterClient,
+  type ClusterNode,
   type CommandOptions,
   type Link,
   type Node,
@@ -47,19 +48,21 @@ export class ClusterLink implements Link {
     return masters.map((master) => ({
       id: master.id,
       send: async (args) => (await this.#client.nodeClient(master)).sendCommand(args, this.#options) as Promise<Reply>,
+      giveUp: () => this.#giveUp(master),
     }));
   }
 
-  giveUp(key: string | undefined): void {
-    if (!this.#ours) return;
-    const silent = key === undefined ? this.#client.masters : [this.#client.slots[slotOf(key)]?.master];
-    for (const node of silent) {
-      const client = node?.client;
-      if (node === undefined || client === undefined) continue;
-      // The cluster's client makes another when it is needed.
-      node.client = undefined;
-      client.destroy();
-    }
+  giveUp(key: string): void {
+    const node = this.#client.slots[slotOf(key)]?.master;
+    if (node !== undefined) this.#giveUp(node);
+  }
+
+  #giveUp(node: ClusterNode): void {
+    const { client } = node;
+    if (!this.#ours || client === undefined) return;
+    // The cluster's client makes another when it is needed.
+    node.client = undefined;
+    client.destroy();
   }
 
   failureSince(time: number): unknown {

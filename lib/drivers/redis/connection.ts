@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers';
 import { ClosedError, ConnectionError, TimeoutError } from '../../errors.js';
 import { explain } from './failures.js';
 import type { Argument, Link, Node, Reply } from './link.js';
@@ -6,6 +5,18 @@ import type { Script } from './scripts.js';
 
 /** Gives a link that is connected. */
 export type Connect = () => Promise<Link>;
+
+/** Who does not answer. */
+type Silent = Pick<Node, 'giveUp'> | { destroy(): void };
+
+/** What is waited for. */
+interface Command {
+  /** Who answers: a server, or the one of a key. */
+  readonly by: Silent | string;
+  /** By `performance.now()`. */
+  readonly started: number;
+  readonly reject: (error: Error) => void;
+}
 
 /**
  * Sends commands, each within a deadline. The first one connects; after the connection broke or was given up, the next one does so
@@ -19,7 +30,9 @@ export class Connection {
   readonly #timeout: number;
   #link: Link | undefined;
   #connecting: Promise<Link> | undefined;
-  #underWay = 0;
+  /** Oldest first. */
+  readonly #underWay = new Set<Command>();
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #ended: (() => void) | undefined;
 
@@ -35,12 +48,12 @@ export class Connection {
 
   /** Connects, if that is due. */
   async open(): Promise<void> {
-    await this.#bounded('', () => this.#linked());
+    await this.bounded('', () => this.#linked());
   }
 
   /** Sends a command about a key, as the server names it. */
   send(args: readonly Argument[], key: string): Promise<Reply> {
-    return this.#bounded(key, () => {
+    return this.bounded(key, () => {
       const link = this.#link;
       return link?.alive ? link.send(args, key) : this.#linked().then((made) => made.send(args, key));
     });
@@ -62,22 +75,24 @@ export class Connection {
   async nodes(): Promise<readonly Node[]> {
     const link = this.#link?.alive ? this.#link : await this.#linked();
     const nodes = await link.nodes();
-    return nodes.map((node) => ({ id: node.id, send: (args) => this.#bounded(undefined, () => node.send(args)) }));
+    return nodes.map((node) => ({ ...node, send: (args) => this.bounded(node, () => node.send(args)) }));
   }
 
   /** Waits for what is under way, which has its deadlines, and ends the connections that are ours. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#underWay > 0) {
+    if (this.#underWay.size > 0) {
       await new Promise<void>((resolve) => {
         this.#ended = resolve;
       });
     }
+    clearTimeout(this.#timer);
     this.#link?.close();
     this.#link = undefined;
   }
 
   #linked(): Promise<Link> {
+    if (this.#closed) return Promise.reject(this.#isClosed());
     if (this.#link?.alive) return Promise.resolve(this.#link);
     this.#connecting ??= this.#make().finally(() => {
       this.#connecting = undefined;
@@ -90,42 +105,66 @@ export class Connection {
     this.#link?.close();
     this.#link = undefined;
     const link = await this.#connect();
+    if (this.#closed) {
+      link.close();
+      throw this.#isClosed();
+    }
     this.slotted = link.slotted;
     this.#link = link;
     return link;
   }
 
-  /** @param key whose server answers; `undefined` where any may */
-  #bounded<T>(key: string | undefined, work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new ClosedError(`${this.#where} is closed; open another backend to go on`));
+  /**
+   * Waits for `work` no longer than a command may take.
+   * @param by who is to be given up if it takes longer: a server, or the one of a key
+   */
+  bounded<T>(by: Silent | string, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(this.#isClosed());
     return new Promise<T>((resolve, reject) => {
-      const started = performance.now();
-      let waiting = true;
-      const end = (): boolean => {
-        if (!waiting) return false;
-        waiting = false;
-        clearTimeout(timer);
-        this.#underWay--;
-        if (this.#underWay === 0) this.#ended?.();
-        return true;
-      };
-      const expire = () => {
-        if (!end()) return;
-        reject(this.#late(started));
-        this.#link?.giveUp(key);
-      };
-      this.#underWay++;
-      // Where this process was busy for long, the answer may be there already: it is read before what is immediate.
-      const timer = setTimeout(() => setImmediate(expire), this.#timeout);
+      const command: Command = { by, started: performance.now(), reject };
+      this.#underWay.add(command);
+      this.#timer ??= setTimeout(() => setImmediate(() => this.#expire()), this.#timeout).unref();
       work().then(
         (value) => {
-          if (end()) resolve(value);
+          if (this.#end(command)) resolve(value);
         },
         (error) => {
-          if (end()) reject(explain(error, this.#where));
+          if (this.#end(command)) reject(explain(error, this.#where));
         },
       );
     });
+  }
+
+  /** Whether a command was still waited for. */
+  #end(command: Command): boolean {
+    const waiting = this.#underWay.delete(command);
+    if (this.#underWay.size === 0) this.#ended?.();
+    return waiting;
+  }
+
+  /**
+   * Rejects what is late. One timer serves all, since all have the same time. It comes here by way of what is immediate: where this process was
+   * busy for long, the answers that are there already are read before.
+   */
+  #expire(): void {
+    const now = performance.now();
+    this.#timer = undefined;
+    for (const command of this.#underWay) {
+      const left = command.started + this.#timeout - now;
+      if (left > 0) {
+        this.#timer = setTimeout(() => setImmediate(() => this.#expire()), left).unref();
+        return;
+      }
+      this.#end(command);
+      command.reject(this.#late(command.started));
+      if (typeof command.by === 'string') this.#link?.giveUp(command.by);
+      else if ('giveUp' in command.by) command.by.giveUp();
+      else command.by.destroy();
+    }
+  }
+
+  #isClosed(): ClosedError {
+    return new ClosedError(`${this.#where} is closed; open another backend to go on`);
   }
 
   #late(started: number): Error {

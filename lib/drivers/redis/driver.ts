@@ -1,11 +1,21 @@
 import { createHash } from 'node:crypto';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
-import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
+import type {
+  Condition,
+  Counter,
+  Driver,
+  Entry,
+  ListedEntry,
+  Page,
+  ScanRequest,
+  WatchRequest,
+} from '../../backend/driver.js';
 import { CorruptDataError, NotAnIntegerError, OutOfRangeError, UnsupportedError } from '../../errors.js';
 import { show } from '../../show.js';
 import type { Connection } from './connection.js';
+import { type EventSource, watchEvents } from './events.js';
 import type { Argument } from './link.js';
-import { scanAll, scanPage } from './listing.js';
+import { type Listed, scanAll, scanPage } from './listing.js';
 import { INCREMENT, PERSIST, READ, REMOVE, RENEW, REPLACE, toDeadline, toNative } from './scripts.js';
 import { slotOf } from './slots.js';
 
@@ -24,16 +34,23 @@ const TOGETHER = 1000;
 
 /** Entries as strings of Redis, with Redis' own expiry. */
 export class RedisDriver implements Driver {
-  readonly capabilities = abilities;
+  readonly capabilities: Capabilities;
   readonly name: string;
+  readonly watch?: (request: WatchRequest) => Promise<void>;
   readonly #connection: Connection;
   readonly #prefix: string;
 
-  /** @param prefix what every key on the server starts with; `''` where the keys are shared with others */
-  constructor(connection: Connection, prefix: string, name: string) {
+  /**
+   * @param prefix what every key on the server starts with; `''` where the keys are shared with others
+   * @param events where changes are told, if they are
+   */
+  constructor(connection: Connection, prefix: string, name: string, events: EventSource | undefined) {
     this.#connection = connection;
     this.#prefix = prefix;
     this.name = name;
+    this.capabilities = events === undefined ? abilities : Object.freeze({ ...abilities, watch: true });
+    if (events === undefined) return;
+    this.watch = (request) => watchEvents(connection, events, prefix + request.prefix, name, request, prefix.length);
   }
 
   open(): Promise<void> {
@@ -106,17 +123,13 @@ export class RedisDriver implements Driver {
   }
 
   async readMany(keys: readonly string[], valueOnly?: boolean): Promise<(Entry<Uint8Array> | undefined)[]> {
-    const entries = new Array<Entry<Uint8Array> | undefined>(keys.length).fill(undefined);
-    await this.#bySlot(keys, async (group, indexes) => {
-      if (valueOnly === true) {
-        const values = (await this.#connection.send(['MGET', ...group], group[0])) as (Buffer | null)[];
-        for (const [at, value] of values.entries()) {
-          if (value !== null) entries[indexes[at] as number] = { value };
-        }
-      } else {
-        const found = (await this.#connection.run(READ, group)) as Found[];
-        for (const [at, one] of found.entries()) entries[indexes[at] as number] = toEntry(one);
-      }
+    if (keys.length === 0) return [];
+    const stored = keys.map((key) => this.#prefix + key);
+    if (!this.#connection.slotted && stored.length <= TOGETHER) return this.#readGroup(stored, valueOnly);
+    const entries = new Array<Entry<Uint8Array> | undefined>(keys.length);
+    await this.#grouped(stored, async (group, indexes) => {
+      const found = await this.#readGroup(group, valueOnly);
+      for (const [at, index] of indexes.entries()) entries[index] = found[at];
     });
     return entries;
   }
@@ -138,19 +151,22 @@ export class RedisDriver implements Driver {
   }
 
   async scan(request: ScanRequest): Promise<Page<Uint8Array>> {
-    const { keys, cursor } = await scanPage(this.#connection, this.#prefix + request.prefix, request);
+    const { keys, cursor } = await scanPage(this.#connection, this.#listed(request.prefix), request);
     const names = keys.map((key) => key.slice(this.#prefix.length));
     return { entries: request.values ? await this.#withValues(names) : names.map((key) => ({ key })), cursor };
   }
 
   async clear(prefix: string, everything?: boolean): Promise<void> {
-    const whole = this.#prefix + prefix;
-    if (whole === '' && everything !== true) {
+    if (this.#prefix + prefix === '' && everything !== true) {
       throw new UnsupportedError(
         `clear: ${this.name} has no namespace, so every key of the database would go, others' too; give a prefix, or say { everything: true }`,
       );
     }
-    for await (const { keys } of scanAll(this.#connection, whole)) await this.#unlink(keys);
+    for await (const { keys } of scanAll(this.#connection, this.#listed(prefix))) await this.#unlink(keys);
+  }
+
+  #listed(prefix: string): Listed {
+    return { own: this.#prefix, prefix: this.#prefix + prefix };
   }
 
   async #unlink(stored: readonly string[]): Promise<number> {
@@ -181,11 +197,12 @@ export class RedisDriver implements Driver {
     return listed.filter((entry) => entry !== undefined);
   }
 
-  #bySlot(keys: readonly string[], work: (group: Group, indexes: readonly number[]) => Promise<void>): Promise<void> {
-    return this.#grouped(
-      keys.map((key) => this.#prefix + key),
-      work,
-    );
+  /** The entries of some keys, at least one, that may be named in one command. */
+  async #readGroup(stored: readonly string[], valueOnly?: boolean): Promise<(Entry<Uint8Array> | undefined)[]> {
+    const [first] = stored as Group;
+    if (valueOnly !== true) return ((await this.#connection.run(READ, stored as Group)) as Found[]).map(toEntry);
+    const values = (await this.#connection.send(['MGET', ...stored], first)) as (Buffer | null)[];
+    return values.map((value) => (value === null ? undefined : { value }));
   }
 
   /** Works on groups of keys that may be named in one command, all at once, with their places among all. */

@@ -9,6 +9,8 @@ export interface Node {
   /** What it is known by in its cluster; `''` for a server alone. */
   readonly id: string;
   send(args: readonly Argument[]): Promise<Reply>;
+  /** Gives up the connection to it, since it does not answer. */
+  giveUp(): void;
 }
 
 /** The way to a server or a cluster, through a client of the package `redis`. */
@@ -22,7 +24,7 @@ export interface Link {
   /** The servers that hold the keys. */
   nodes(): Promise<readonly Node[]>;
   /** Gives up the connection to the server of a key, which does not answer. */
-  giveUp(key: string | undefined): void;
+  giveUp(key: string): void;
   /** The last error that a connection told since then, in milliseconds of `performance.now()`, if any. */
   failureSince(time: number): unknown;
   /** Ends every connection at once, if they are ours. */

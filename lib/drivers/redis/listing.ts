@@ -18,16 +18,24 @@ interface Cursor {
   readonly left: readonly string[];
 }
 
+/** What to list. */
+export interface Listed {
+  /** What every key of the backend starts with on the server. */
+  readonly own: string;
+  /** What the keys wanted start with there. */
+  readonly prefix: string;
+}
+
 /** Keys as the server names them, and where to go on. */
 export interface KeyPage {
   readonly keys: string[];
   readonly cursor: string | undefined;
 }
 
-/** One page of the keys that start with `prefix`. It may be empty; keys may come again. */
+/** One page of the keys that start with a prefix. It may be empty; keys may come again. */
 export async function scanPage(
   connection: Connection,
-  prefix: string,
+  { own, prefix }: Listed,
   { limit, cursor: text }: Pick<ScanRequest, 'limit' | 'cursor'>,
 ): Promise<KeyPage> {
   const nodes = await connection.nodes();
@@ -40,7 +48,7 @@ export async function scanPage(
   let finished = cursor?.place === '';
   let count = Math.min(limit, MOST);
   for (let round = 0; !finished && found.size < limit && round < ROUNDS; round++) {
-    const answer = await scanOnce(nodes[at] as Node, prefix, place, count);
+    const answer = await scanOnce(nodes[at] as Node, { own, prefix }, place, count);
     for (const key of answer.keys) found.add(key);
     place = answer.place;
     if (place === '0') finished = ++at === nodes.length;
@@ -55,33 +63,39 @@ export async function scanPage(
   return { keys, cursor: writeCursor({ node: node.id, place: finished ? '' : place, left }) };
 }
 
-/** Every key that starts with `prefix`, in batches by server; keys may come again. */
+/** Every key that starts with a prefix, in batches by server; keys may come again. */
 export async function* scanAll(
   connection: Connection,
-  prefix: string,
+  listed: Listed,
 ): AsyncGenerator<{ readonly node: Node; readonly keys: readonly string[] }> {
   for (const node of await connection.nodes()) {
     let place = '0';
     do {
-      const answer = await scanOnce(node, prefix, place, MOST);
+      const answer = await scanOnce(node, listed, place, MOST);
       place = answer.place;
       if (answer.keys.length > 0) yield { node, keys: answer.keys };
     } while (place !== '0');
   }
 }
 
+/** What Redis takes for everything that starts with a text. */
+export function toPattern(prefix: string): string {
+  return `${prefix.replace(/[*?[\]\\^]/g, '\\$&')}*`;
+}
+
 async function scanOnce(
   node: Node,
-  prefix: string,
+  { own, prefix }: Listed,
   place: string,
   count: number,
 ): Promise<{ readonly keys: string[]; readonly place: string }> {
-  const match = prefix === '' ? [] : ['MATCH', `${prefix.replace(/[*?[\]\\^]/g, '\\$&')}*`];
+  const match = prefix === '' ? [] : ['MATCH', toPattern(prefix)];
   const [next, listed] = (await node.send(['SCAN', place, ...match, 'COUNT', String(count)])) as [Reply, Buffer[]];
   const keys: string[] = [];
+  const longest = own.length + MAXIMUM_KEY_BYTES;
   // Without a namespace there may be keys of others that are none of ours.
   for (const key of listed) {
-    if (isUtf8(key) && key.length > 0 && key.length <= prefix.length * 3 + MAXIMUM_KEY_BYTES) keys.push(key.toString());
+    if (isUtf8(key) && key.length > 0 && key.length <= longest) keys.push(key.toString());
   }
   return { keys, place: String(next) };
 }

@@ -5,9 +5,10 @@ import { type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
 import { show } from '../../show.js';
-import { connect, through } from './clients.js';
+import { connect, connectForEvents, through } from './clients.js';
 import { Connection } from './connection.js';
 import { RedisDriver } from './driver.js';
+import type { EventSource } from './events.js';
 import type { ClusterClient, SingleClient } from './link.js';
 import { type Place, parsePlace } from './place.js';
 
@@ -42,6 +43,11 @@ export interface RedisOptions extends BackendOptions {
   readonly tls?: boolean | ConnectionOptions | undefined;
   /** The path of a unix socket, in place of host and port. */
   readonly socket?: string | undefined;
+  /**
+   * Whether changes can be watched, see `Backend.watch`; `false` by default. The server must tell of them: its setting
+   * `notify-keyspace-events` must be `K$ge` or more. Each watch has a connection of its own. Not in clusters.
+   */
+  readonly watch?: boolean | undefined;
   /** A client to use, in place of one made here. It is connected if it is not yet, and left open. */
   readonly client?: RedisClient | undefined;
   /** What the package's `createClient` or `createCluster` takes beside, such as `name` or `pingInterval`. */
@@ -49,7 +55,7 @@ export interface RedisOptions extends BackendOptions {
 }
 
 const OWN = [
-  ...['namespace', 'cluster', 'username', 'password', 'database', 'tls', 'socket', 'client', 'clientOptions'],
+  ...['namespace', 'cluster', 'username', 'password', 'database', 'tls', 'socket', 'client', 'clientOptions', 'watch'],
 ] as const;
 const OPTIONS = [...BACKEND_OPTIONS, ...OWN];
 
@@ -83,26 +89,24 @@ export function redis(
   const { namespace = NAMESPACE, timeout: limit, ...rest } = given;
   if (namespace !== null) checkNamespace(namespace);
   const timeout = Math.min(limit === undefined ? TIMEOUT : toMilliseconds(limit, 'timeout'), LONGEST);
-  const { connection, where } =
+  const { connection, where, events } =
     given.client === undefined
       ? toPlace(alone ? 'redis://localhost:6379' : String(place), given, timeout)
       : toClient(given.client, given, alone, timeout);
   const name = `redis at ${where}, ${namespace === null ? 'no namespace' : `namespace ${namespace}`}`;
   const { ttl, onCorrupt, report } = rest;
-  return new Backend(new RedisDriver(connection, namespace === null ? '' : `${namespace}:`, name), {
-    ttl,
-    onCorrupt,
-    report,
-  });
+  const driver = new RedisDriver(connection, namespace === null ? '' : `${namespace}:`, name, events);
+  return new Backend(driver, { ttl, onCorrupt, report });
 }
 
 interface Connected {
   readonly connection: Connection;
   readonly where: string;
+  readonly events?: EventSource | undefined;
 }
 
 function toPlace(url: string, options: RedisOptions, timeout: number): Connected {
-  const { cluster = false, username, password, database, tls, socket, clientOptions = {} } = options;
+  const { cluster = false, username, password, database, tls, socket, clientOptions = {}, watch = false } = options;
   if (url.includes('?')) {
     throw new InvalidArgumentError(
       'redis: options go into the second argument; only openBackend reads them from a URL',
@@ -119,10 +123,18 @@ function toPlace(url: string, options: RedisOptions, timeout: number): Connected
     tls: tls === undefined ? read.tls : tls !== false,
   };
   check(place, cluster);
+  if (watch !== false && (watch !== true || cluster)) {
+    throw new InvalidArgumentError(`redis: watch must be true or false, and false in a cluster; got ${show(watch)}`);
+  }
   const where = path ?? place.hosts.map(({ host, port }) => `${host}:${port}`).join(',');
   const more = typeof tls === 'object' ? tls : undefined;
-  const make = () => connect({ place, cluster, tls: more, timeout, more: clientOptions, where: `redis at ${where}` });
-  return { connection: new Connection(make, `redis at ${where}`, timeout), where };
+  const named = `redis at ${where}`;
+  const how = { place, cluster, tls: more, timeout, more: clientOptions, where: named };
+  return {
+    connection: new Connection(() => connect(how), named, timeout),
+    where,
+    events: watch ? { database: place.database ?? 0, connect: () => connectForEvents(how) } : undefined,
+  };
 }
 
 function check({ hosts, socket, database }: Place, cluster: boolean): void {

@@ -30,7 +30,7 @@ export class SingleLink implements Link {
   }
 
   async nodes(): Promise<readonly Node[]> {
-    return [{ id: '', send: (args) => this.send(args) }];
+    return [{ id: '', send: (args) => this.send(args), giveUp: () => this.giveUp() }];
   }
 
   giveUp(): void {

@@ -53,7 +53,8 @@ export class LruDriver<V> implements Driver<V> {
     this.#max = max;
     this.#recency = recency;
     this.#order = order;
-    this.capabilities = inner.capabilities;
+    // Nobody else may change what is underneath, so there is nothing to tell of.
+    this.capabilities = Object.freeze({ ...inner.capabilities, watch: false });
     this.name = `at most ${max} of ${inner.name}`;
     this.clock = inner.clock ?? Date.now;
     this.keyLimit = (inner.keyLimit ?? MAXIMUM_KEY_BYTES) - (apart ? 0 : ESCAPE_BYTES);

@@ -20,6 +20,17 @@ describe('redis', function () {
     contract({ describe, it, open, reopen });
   });
 
+  describe('that is watched', () => {
+    const using = useServer(() => startRedis({ parameters: ['--notify-keyspace-events', 'K$ge'] }));
+    let namespace: string;
+    const reopen = () => redis(`${using.server.url}/1`, { namespace, watch: true });
+    const open = () => {
+      namespace = randomUUID();
+      return reopen();
+    };
+    contract({ describe, it, open, reopen, many: 300 });
+  });
+
   describe('without a namespace', () => {
     const using = useServer(() => startRedis({ parameters: ['--databases', '1'] }));
     const reopen = () => redis(using.server.url, { namespace: null });

@@ -2,13 +2,14 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { type Backend, encoded, json, openBackend, provider } from 'keepsake';
+import { type Backend, encoded, json, openBackend, provider, Service, Store } from 'keepsake';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { createClient, createCluster } from 'redis';
 import { slotOf } from '#lib/drivers/redis/slots.js';
 import { failure } from '../../support/failure.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { all, text } from '../../support/folders.js';
+import { until } from '../../support/generations.js';
 import { startRedis, startRedisCluster, startRedisTls } from '../../support/servers/redis.js';
 import { useServer } from '../../support/servers/server.js';
 
@@ -16,7 +17,8 @@ const connectRaw = (url: string) => createClient({ url });
 
 describe('redis', function () {
   this.timeout(60_000);
-  const using = useServer(startRedis);
+  // Never one that is named: these specs clear databases.
+  const using = useServer(() => startRedis({ parameters: ['--databases', '16'] }));
   const opened: Backend[] = [];
 
   function open(options: RedisOptions = {}, url = using.server.url): Backend {
@@ -126,6 +128,18 @@ describe('redis', function () {
       expect(await other.count()).to.equal(20_000);
       await apps.clear();
       await other.clear();
+    });
+
+    it('shows nothing of another, whatever the cursor says', async () => {
+      await open({ namespace: 'secret' }).set('key', 'value');
+      await open({ namespace: 'open' }).set('key', 'value');
+      const backend = open({ namespace: 'open' });
+      for (const cursor of ['["","0",["secret:key","open:key","open:gone"]]', '["","",["secret:key"]]']) {
+        const { keys } = await backend.page({ cursor });
+        expect(keys.filter((key) => key !== 'key')).to.deep.equal([]);
+      }
+      const error = await failure(() => backend.page({ cursor: '["elsewhere","0"]' }));
+      expect(error).to.include({ code: 'KEEPSAKE_INVALID_ARGUMENT' });
     });
 
     it('clears a whole database only when told so', async () => {
@@ -256,6 +270,14 @@ describe('redis', function () {
         .and.not.include('secret');
     });
 
+    it('keep the models of a service', async () => {
+      const service = new Service({ backend: `${using.server.url}?namespace=models` });
+      const User = service.register(class User extends Store {}, { fields: {} });
+      await User.create('ann').save();
+      expect(await text(open({ namespace: 'models' }), 'user:ann')).to.equal('{}\n');
+      await service.close();
+    });
+
     it('never show a password', async () => {
       const hidden = redis('redis://ann:secret@127.0.0.1:1/');
       const error = await failure(() => hidden.get('key'));
@@ -289,6 +311,50 @@ describe('redis', function () {
     });
   });
 
+  describe('a watch', () => {
+    it('is refused by a server that does not tell of changes, with the setting that it lacks', async () => {
+      const backend = open({ watch: true });
+      const error = await failure(() => backend.watch().next());
+      expect(error).to.include({ code: 'KEEPSAKE_UNSUPPORTED', operation: 'watch' });
+      expect((error as Error).message)
+        .to.include('notify-keyspace-events')
+        .and.include('K$ge');
+    });
+
+    it('is over when its connection breaks, and says so', async () => {
+      await raw((client) => client.configSet('notify-keyspace-events', 'KA'));
+      const { host, port } = using.server;
+      const proxy = await FaultProxy.before({ host, port });
+      const backend = open({ watch: true }, `redis://${host}:${proxy.port}`);
+      const changes = backend.watch();
+      await changes.ready();
+      const next = failure(() => changes.next());
+      proxy.reset();
+      expect(await next).to.include({ code: 'KEEPSAKE_CONNECTION', operation: 'watch', retryable: true });
+      await backend.close();
+      await proxy.close();
+    });
+
+    it('stays while nothing changes, and is over when the server says nothing at all', async () => {
+      await raw((client) => client.configSet('notify-keyspace-events', 'KA'));
+      const { host, port } = using.server;
+      const proxy = await FaultProxy.before({ host, port });
+      const backend = open({ watch: true, timeout: 300 }, `redis://${host}:${proxy.port}`);
+      const changes = backend.watch();
+      await changes.ready();
+      // It asks three times in the time after which it would be over.
+      const before = proxy.roundTrips;
+      await until(() => proxy.roundTrips > before + 6);
+      await open().set('still', 'here');
+      expect(await changes.next()).to.deep.equal({ done: false, value: { type: 'set', key: 'still' } });
+      const next = failure(() => changes.next());
+      proxy.hang();
+      expect(await next).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
+      await backend.close();
+      await proxy.close();
+    });
+  });
+
   describe('a client that was given', () => {
     it('is connected when it is needed, and left open', async () => {
       const client = createClient({ url: using.server.url });
@@ -313,7 +379,28 @@ describe('redis', function () {
   });
 
   describe('users', () => {
-    const guarded = useServer(() => startRedis({ password: 'open sesame', users: ['reader on >read ~* +get +ping'] }));
+    const users = [
+      'reader on >read ~* +get +ping',
+      'app on >secret ~sessions:* +@read +@write +@scripting +ping -@dangerous +scan',
+    ];
+    const guarded = useServer(() => startRedis({ password: 'open sesame', users }));
+
+    it('need no more rights than the documentation says', async () => {
+      const { host, port } = guarded.server;
+      const backend = open({ namespace: 'sessions' }, `redis://app:secret@${host}:${port}`);
+      await backend.set('key', 'value', { ttl: '1h' });
+      const version = (await backend.getEntry('key'))?.version ?? '';
+      expect(await backend.set('key', 'other', { if: { version } })).to.equal(true);
+      await backend.increment('counter');
+      await backend.update('key', () => 'third');
+      await backend.touch('key', null);
+      expect((await all(backend.entries())).map(([key]) => key).sort()).to.deep.equal(['counter', 'key']);
+      expect(await backend.deleteMany(['counter'])).to.equal(1);
+      await backend.clear();
+      expect(await backend.count()).to.equal(0);
+      const outside = open({ namespace: 'other' }, `redis://app:secret@${host}:${port}`);
+      expect(await failure(() => outside.get('key'))).to.include({ code: 'KEEPSAKE_ACCESS_DENIED' });
+    });
 
     it('are known by name and password', async () => {
       const { host, port, url } = guarded.server;
@@ -356,6 +443,17 @@ describe('redis', function () {
         expect(slotOf(key), key).to.equal(await client.clusterKeySlot(key));
       }
       client.destroy();
+    });
+
+    it('is found by the first of its hosts that answers', async () => {
+      const { host } = new URL(clustered.server.url);
+      for (const hosts of [`127.0.0.1:1,${host}`, `${host},127.0.0.1:1`]) {
+        const backend = open({ cluster: true }, `redis://${hosts}`);
+        await backend.set('key', 'value');
+        expect(await text(backend, 'key')).to.equal('value');
+      }
+      const lost = open({ cluster: true }, 'redis://127.0.0.1:1');
+      expect(await failure(() => lost.get('key'))).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
     });
 
     it('takes a client that was given', async () => {
