@@ -102,13 +102,14 @@ export class MongodbDriver implements Driver {
         ...(expiresAt === undefined ? {} : { $setOnInsert: { expiresAt: new Date(expiresAt) } }),
       };
       try {
-        const counter = await this.#collection.run((collection) =>
+        const former = await this.#collection.run((collection) =>
           collection.findOneAndUpdate(this.#live({ _id: key, number: bounds }), change as Mongo.UpdateFilter<Stored>, {
             upsert: true,
-            returnDocument: 'after',
+            returnDocument: 'before',
           }),
         );
-        return { value: Number(counter?.number), expiresAt: counter?.expiresAt?.getTime() };
+        if (former === null) return { value: by, expiresAt };
+        return { value: Number(former.number) + by, expiresAt: former.expiresAt?.getTime() };
       } catch (error) {
         if (!isDuplicate(causeOf(error))) throw error;
       }
