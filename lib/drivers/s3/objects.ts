@@ -5,7 +5,9 @@ import type * as Storage from '@aws-sdk/lib-storage';
 import { Requests } from '../../backend/requests.js';
 import { loadModule } from '../../codecs/load.js';
 import { ConnectionError, StorageError } from '../../errors.js';
-import { explain, isLost, isMissing, statusOf, wasRepeated } from './failures.js';
+import type { Clients } from '../aws/clients.js';
+import { statusOf, wasRepeated } from '../aws/failures.js';
+import { explain, isLost, isMissing } from './failures.js';
 
 /** What an object has beside its bytes, under names in lower case. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -24,16 +26,6 @@ export interface StoredObject extends ObjectHead {
 /** A request that is refused unless it is met. */
 export type Match = 'absent' | { readonly etag: string };
 
-/** How the clients of the SDK are had. */
-export interface Clients {
-  /** Tries again what may be asked twice. */
-  readonly patient: Sdk.S3Client;
-  /** Asks once: whoever tries a conditional write again may meet what the first try has stored. */
-  readonly once: Sdk.S3Client;
-  /** Whether they are ours, and end with us. */
-  readonly own: boolean;
-}
-
 /** Values from so many bytes are sent in several parts, unless a condition has to be checked. */
 export const PART = 16 * 1024 * 1024;
 
@@ -45,15 +37,15 @@ export class Objects {
   readonly #bucket: string;
   readonly #where: string;
   readonly #requests: Requests;
-  readonly #connect: (sdk: typeof Sdk) => Clients;
+  readonly #connect: (sdk: typeof Sdk) => Clients<Sdk.S3Client>;
   #sdk: typeof Sdk | undefined;
-  #clients: Clients | undefined;
+  #clients: Clients<Sdk.S3Client> | undefined;
 
   /**
    * @param where what is asked, for messages
    * @param timeout how long a request may take, tries and all, in milliseconds
    */
-  constructor(bucket: string, connect: (sdk: typeof Sdk) => Clients, where: string, timeout: number) {
+  constructor(bucket: string, connect: (sdk: typeof Sdk) => Clients<Sdk.S3Client>, where: string, timeout: number) {
     this.#bucket = bucket;
     this.#connect = connect;
     this.#where = where;
@@ -209,8 +201,8 @@ export class Objects {
     }
   }
 
-  #ready(): { readonly sdk: typeof Sdk } & Clients {
-    return { sdk: this.#sdk as typeof Sdk, ...(this.#clients as Clients) };
+  #ready(): { readonly sdk: typeof Sdk } & Clients<Sdk.S3Client> {
+    return { sdk: this.#sdk as typeof Sdk, ...(this.#clients as Clients<Sdk.S3Client>) };
   }
 }
 

@@ -5,8 +5,9 @@ import { type Clock, type Duration, toMilliseconds } from '../../backend/duratio
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
 import { show } from '../../show.js';
+import { type AwsCredentials, type Clients, makeClients } from '../aws/clients.js';
 import { S3Driver } from './driver.js';
-import { type Clients, Objects } from './objects.js';
+import { Objects } from './objects.js';
 
 /** A client of the package `@aws-sdk/client-s3`. */
 export interface S3ClientLike {
@@ -15,11 +16,7 @@ export interface S3ClientLike {
 }
 
 /** A key of the service. */
-export interface S3Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
-}
+export type S3Credentials = AwsCredentials;
 
 /** Options of {@link s3}. */
 export interface S3Options extends BackendOptions {
@@ -158,35 +155,21 @@ function checkEndpoint(endpoint: unknown): void {
   if (!fits) throw new InvalidArgumentError(`s3: endpoint must be a URL such as https://host; got ${show(endpoint)}`);
 }
 
-function connecting(options: S3Options, timeout: number): (sdk: typeof Sdk) => Clients {
-  const { endpoint, region, pathStyle = endpoint !== undefined, credentials, clientOptions = {} } = options;
-  return (sdk) => {
-    const common = {
-      // Other servers need not know the newer checksums.
-      ...(endpoint === undefined
-        ? {}
-        : { endpoint, requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' }),
-      region: region ?? (endpoint === undefined ? undefined : (process.env.AWS_REGION ?? 'us-east-1')),
-      forcePathStyle: pathStyle,
-      credentials,
-      requestHandler: {
-        connectionTimeout: timeout,
-        // Our own requests wait for one another on purpose.
-        socketAcquisitionWarningTimeout: LONGEST,
-      },
-      ...clientOptions,
-    };
-    const make = (more: object) => new sdk.S3Client(undefinedLess({ ...common, ...more }) as Sdk.S3ClientConfig);
-    return { patient: make({}), once: make({ maxAttempts: 1 }), own: true };
+type Connect = (sdk: typeof Sdk) => Clients<Sdk.S3Client>;
+
+function connecting(options: S3Options, timeout: number): Connect {
+  const { endpoint, pathStyle = endpoint !== undefined } = options;
+  const more = {
+    forcePathStyle: pathStyle,
+    // Other servers need not know the newer checksums.
+    ...(endpoint === undefined
+      ? {}
+      : { requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' }),
   };
+  return (sdk) => makeClients((given) => new sdk.S3Client(given as Sdk.S3ClientConfig), options, more, timeout);
 }
 
-/** The SDK takes an option that is there as given, even `undefined`. */
-function undefinedLess(options: object): object {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function through(client: S3ClientLike, options: S3Options): () => Clients {
+function through(client: S3ClientLike, options: S3Options): Connect {
   const other = OF_CLIENTS.find((name) => options[name] !== undefined);
   if (other !== undefined) {
     throw new InvalidArgumentError(`s3: client goes without ${other}: it knows where it asks, and as whom`);
