@@ -24,6 +24,10 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['redis+unix', openRedis],
   ['valkey', openRedis],
   ['valkeys', openRedis],
+  ['s3', openS3],
+  ['mongodb', openMongodb],
+  ['mongodb+srv', openMongodb],
+  ['dynamodb', openDynamodb],
 ]);
 
 /**
@@ -35,6 +39,10 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `file:./data?durability=none&shared=true` | `files`; also `extension`, `layout`, `temporary`, `ttl` |
  * | `memory:?max=1000` | `memory`; also `maxBytes`, `ttl` |
  * | `redis://user:password@host:6379/0?namespace=app` | `redis`; also `cluster`, `timeout`, `ttl`; `rediss:` with TLS, `redis+unix:///path`, `valkey:`, `valkeys:`. An empty `namespace` is none |
+ *
+ * | `s3://bucket/prefix?endpoint=https://host&region=eu-central-1` | `s3`; also `pathStyle`, `namespace`, `conditionalPut`, `conditionalDelete`, `timeout`, `ttl`. An empty `namespace` is none |
+ * | `mongodb://user:password@host/database?collection=app` | `mongodb`; also `timeout`, `ttl`, and what the package `mongodb` reads; `mongodb+srv:` |
+ * | `dynamodb://region/table?endpoint=https://host` | `dynamodb`; also `create`, `timeout`, `ttl` |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
  */
@@ -93,6 +101,39 @@ async function openRedis(url: string, query: URLSearchParams, options: OpenOptio
   const { extension: _, ...rest } = options;
   const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
   return redis(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+async function openS3(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { s3 } = await import('../drivers/s3/s3.js');
+  const known = {
+    ...{ endpoint: toText, region: toText, pathStyle: toBoolean, namespace: toText, timeout: toText, ttl: toText },
+    ...{ conditionalPut: toBoolean, conditionalDelete: toBoolean },
+  };
+  const { namespace, ...given } = read(withoutPassword(url), query, known);
+  const { extension: _, ...rest } = options;
+  const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
+  return s3(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+async function openMongodb(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { mongodb } = await import('../drivers/mongodb/mongodb.js');
+  const { extension: _, ...rest } = options;
+  const given: { [name: string]: unknown } = {};
+  for (const name of ['collection', 'timeout', 'ttl']) {
+    const text = query.get(name);
+    if (text !== null) given[name] = text;
+    query.delete(name);
+  }
+  // The package reads the others, and knows which there are.
+  const place = query.size === 0 ? url : `${url}?${query}`;
+  return mongodb(place, { ...rest, ...given }) as unknown as Backend<never>;
+}
+
+async function openDynamodb(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { dynamodb } = await import('../drivers/dynamodb/dynamodb.js');
+  const known = { endpoint: toText, create: toBoolean, timeout: toText, ttl: toText };
+  const { extension: _, ...rest } = options;
+  return dynamodb(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
 }
 
 /** A URL to be shown. */

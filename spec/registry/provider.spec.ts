@@ -128,7 +128,7 @@ describe('BackendProvider', () => {
     expect((await rejection(provider.create('volatile', { expiration: 5 }))).message).to.match(
       /there are backend, ttl/,
     );
-    expect((await rejection(provider.create('s3', {}))).message).to.include('no engine for s3 yet');
+    expect((await rejection(provider.create('s3', {}))).message).to.include('bucket must be the name of a bucket');
   });
 
   it('passes on what a factory throws', async () => {

@@ -1,6 +1,7 @@
 import type * as Mongo from 'mongodb';
 import { Requests } from '../../backend/requests.js';
 import { loadModule } from '../../codecs/load.js';
+import { InvalidArgumentError } from '../../errors.js';
 import type { Stored } from './documents.js';
 import { explain } from './failures.js';
 
@@ -16,6 +17,7 @@ export interface Connecting {
 /** A collection, of which everything is asked within a deadline. */
 export class Collection {
   readonly #connecting: Connecting;
+  readonly #where: string;
   readonly #requests: Requests;
   #library: typeof Mongo | undefined;
   #client: Mongo.MongoClient | undefined;
@@ -27,6 +29,7 @@ export class Collection {
    */
   constructor(connecting: Connecting, where: string, timeout: number) {
     this.#connecting = connecting;
+    this.#where = where;
     this.#requests = new Requests(where, timeout, explain);
   }
 
@@ -39,8 +42,8 @@ export class Collection {
   async open(): Promise<void> {
     const library = await loadModule(() => import('mongodb'), 'mongodb', 'mongodb()');
     this.#library = library;
-    const { make, database, collection, own } = this.#connecting;
-    this.#client ??= make(library);
+    const { database, collection, own } = this.#connecting;
+    this.#client ??= this.#make(library);
     const client = this.#client;
     try {
       await this.#requests.run(async () => {
@@ -61,6 +64,17 @@ export class Collection {
   async close(): Promise<void> {
     await this.#requests.close();
     if (this.#connecting.own) await this.#client?.close();
+  }
+
+  #make(library: typeof Mongo): Mongo.MongoClient {
+    try {
+      return this.#connecting.make(library);
+    } catch (error) {
+      // What the package makes of the URL and the options is known only once it is loaded.
+      throw new InvalidArgumentError(`${this.#where}: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Asks something of the collection, within the deadline. */
