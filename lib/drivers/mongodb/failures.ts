@@ -14,6 +14,9 @@ const DENIED = new Set([13, 18, 31, 8000]);
 /** Codes of a server that will be another one in a while, or has too much to do: as the package tries again by itself. */
 const PASSING = new Set([6, 7, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
 
+/** Classes of the package that say that nobody answers, or not as MongoDB does. */
+const BROKEN = /ServerSelection|Network|PoolCleared|PoolClosed|Topology|NotConnected|Parse|DecompressedSize/;
+
 /** Whether a write found the key there that it was to create. */
 export function isDuplicate(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === DUPLICATE;
@@ -29,13 +32,14 @@ export function explain(error: unknown, where: string): unknown {
   if (DENIED.has(code) || /auth(entication|orization)? failed|not authorized|requires authentication/i.test(why)) {
     return new AccessDeniedError(`${where}: the server refuses: ${why}`, { cause: error });
   }
-  if (/NetworkTimeout|OperationTimeout|WaitQueueTimeout/.test(kind)) {
+  // What failed while many were written is known by its words alone.
+  if (/NetworkTimeout|OperationTimeout|WaitQueueTimeout/.test(kind) || /^Timed out while|timed out$/.test(why)) {
     return new TimeoutError(`${where} did not answer in time: ${why}`, { cause: error });
   }
   if (/certificate|self-signed|SSL routines|TLS/i.test(why)) {
     return new ConnectionError(`${where}: TLS failed: ${why}`, { cause: error });
   }
-  if (/ServerSelection|Network|PoolCleared|PoolClosed|Topology|NotConnected|Parse|DecompressedSize/.test(kind)) {
+  if (BROKEN.test(kind) || /\b(ECONN[A-Z]+|EPIPE|ETIMEDOUT)\b|^connection .* closed|connection pool .* cleared/i.test(why)) {
     return new ConnectionError(`${where}: the connection failed: ${why}; what was under way may still take effect`, {
       retryable: true,
       cause: error,

@@ -90,11 +90,13 @@ export function mongodb(
 
 /** The package has timers of its own, for what nobody waits for any more. */
 function configure(timeout: number, more: Readonly<Record<string, unknown>> = {}): Mongo.MongoClientOptions {
+  // Sooner than ours, since it knows why no server was found.
+  const sooner = Math.ceil(timeout * 0.75);
   return {
-    serverSelectionTimeoutMS: timeout,
-    connectTimeoutMS: timeout,
+    serverSelectionTimeoutMS: sooner,
+    connectTimeoutMS: sooner,
+    waitQueueTimeoutMS: sooner,
     socketTimeoutMS: timeout,
-    waitQueueTimeoutMS: timeout,
     ...more,
   };
 }

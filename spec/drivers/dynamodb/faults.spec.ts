@@ -4,6 +4,7 @@ import { startDynamodb } from '../../support/servers/dynamodb.js';
 
 describe('dynamodb', () => {
   faults({
+    readsAgain: true,
     start: startDynamodb,
     target: ({ host, port }) => ({ host, port }),
     open: ({ host, port }, timeout, { access }) =>

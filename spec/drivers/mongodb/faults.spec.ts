@@ -4,6 +4,8 @@ import { startMongodb } from '../../support/servers/mongodb.js';
 
 describe('mongodb', () => {
   faults({
+    readsAgain: true,
+    waitsForRest: true,
     start: startMongodb,
     target: ({ host, port }) => ({ host, port }),
     open: ({ host, port }, timeout) => mongodb(`mongodb://${host}:${port}`, { timeout }),
