@@ -129,7 +129,10 @@ async function openRedis(place: string | RedisOptions = {}, options: RedisOption
   return redis(place.startsWith('//') ? `redis:${place}` : place, { ttl: '1h', ...options });
 }
 
-async function openS3(place: string | S3Options & { readonly folder?: string } = {}, options: S3Options = {}): Promise<Backend> {
+async function openS3(
+  place: string | (S3Options & { readonly folder?: string }) = {},
+  options: S3Options = {},
+): Promise<Backend> {
   const { s3 } = await import('../drivers/s3/s3.js');
   if (typeof place !== 'object') return s3(place.startsWith('//') ? `s3:${place}` : place, options);
   const { folder, ...rest } = place;

@@ -32,7 +32,11 @@ export function conditionOf(condition: Condition, now: number): Expression {
     return { text: `attribute_not_exists(#key) OR ${text}`, names: { ...names, ...nameOfKey }, values };
   }
   if (condition === 'present') return live(now);
-  const version = { text: '#version = :version', names: { '#version': 'version' }, values: { ':version': { S: condition.version } } };
+  const version = {
+    text: '#version = :version',
+    names: { '#version': 'version' },
+    values: { ':version': { S: condition.version } },
+  };
   return both(live(now), version);
 }
 

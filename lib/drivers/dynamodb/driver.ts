@@ -160,7 +160,13 @@ export class DynamodbDriver implements Driver {
     let last: Item | undefined;
     do {
       const filter = toFilter(this.#listed(prefix));
-      const command = new sdk.ScanCommand({ TableName, ConsistentRead: true, Select: 'COUNT', ...filter, ExclusiveStartKey: last });
+      const command = new sdk.ScanCommand({
+        TableName,
+        ConsistentRead: true,
+        Select: 'COUNT',
+        ...filter,
+        ExclusiveStartKey: last,
+      });
       const answer = await this.#table.ask((client, options) => client.send(command, options));
       counted += answer.Count ?? 0;
       last = answer.LastEvaluatedKey;
@@ -205,8 +211,7 @@ export class DynamodbDriver implements Driver {
     const command = new sdk.UpdateItemCommand({
       TableName,
       Key: keyOf(key),
-      UpdateExpression:
-        expiresAt === undefined ? 'REMOVE #expiresAt, #ttl' : 'SET #expiresAt = :deadline, #ttl = :ttl',
+      UpdateExpression: expiresAt === undefined ? 'REMOVE #expiresAt, #ttl' : 'SET #expiresAt = :deadline, #ttl = :ttl',
       ConditionExpression: condition.text,
       ExpressionAttributeNames: { ...condition.names, '#expiresAt': 'expiresAt', '#ttl': 'ttl' },
       ExpressionAttributeValues: { ...condition.values, ...values },
@@ -266,7 +271,8 @@ export class DynamodbDriver implements Driver {
   async #writeAll(requests: readonly WriteRequest[]): Promise<void> {
     const { sdk, name: table } = this.#table;
     const groups: WriteRequest[][] = [];
-    for (let at = 0; at < requests.length; at += WRITTEN_TOGETHER) groups.push(requests.slice(at, at + WRITTEN_TOGETHER));
+    for (let at = 0; at < requests.length; at += WRITTEN_TOGETHER)
+      groups.push(requests.slice(at, at + WRITTEN_TOGETHER));
     await eachOf(
       groups,
       async (group) => {
@@ -286,9 +292,12 @@ export class DynamodbDriver implements Driver {
   async #pause(round: number): Promise<void> {
     if (round === 0) return;
     if (round > ROUNDS) {
-      throw new StorageError(`${this.name}: DynamoDB left items undone ${ROUNDS} times in a row; it has too much to do`, {
-        retryable: true,
-      });
+      throw new StorageError(
+        `${this.name}: DynamoDB left items undone ${ROUNDS} times in a row; it has too much to do`,
+        {
+          retryable: true,
+        },
+      );
     }
     await setTimeout(Math.random() * Math.min(3000, 25 * 2 ** round));
   }

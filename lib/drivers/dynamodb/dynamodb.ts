@@ -119,7 +119,8 @@ function defined(options: DynamodbOptions): DynamodbOptions {
 type Connect = (sdk: typeof Sdk) => Clients<Sdk.DynamoDBClient>;
 
 function connecting(options: DynamodbOptions, timeout: number): Connect {
-  return (sdk) => makeClients((given) => new sdk.DynamoDBClient(given as Sdk.DynamoDBClientConfig), options, {}, timeout);
+  return (sdk) =>
+    makeClients((given) => new sdk.DynamoDBClient(given as Sdk.DynamoDBClientConfig), options, {}, timeout);
 }
 
 function through(client: DynamodbClientLike, options: DynamodbOptions): Connect {

@@ -48,7 +48,7 @@ export function toDeadline(expiresAt: number | undefined): Item {
 export function toEntry(item: Item): Entry<Uint8Array> | undefined {
   const version = item.version?.S;
   if (version === undefined) return undefined;
-  return { value: valueOf(item), expiresAt: deadlineOf(item), version };
+  return { value: toValue(item), expiresAt: deadlineOf(item), version };
 }
 
 /** The deadline of an item, in milliseconds since 1970. */
@@ -57,7 +57,7 @@ export function deadlineOf(item: Item): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
-function valueOf({ value, number }: Item): Uint8Array {
+function toValue({ value, number }: Item): Uint8Array {
   const text = number?.N;
   if (text !== undefined) return new Uint8Array(Buffer.from(String(Number(text))));
   return new Uint8Array(value?.B ?? []);

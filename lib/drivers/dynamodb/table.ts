@@ -54,7 +54,11 @@ export class Table {
     }
     const made = table === undefined && (await this.#make());
     const end = Date.now() + MAKING;
-    for (let delay = 20; table?.TableStatus !== 'ACTIVE' && table?.TableStatus !== 'UPDATING'; delay = Math.min(1000, delay * 2)) {
+    for (
+      let delay = 20;
+      table?.TableStatus !== 'ACTIVE' && table?.TableStatus !== 'UPDATING';
+      delay = Math.min(1000, delay * 2)
+    ) {
       if (Date.now() > end) throw new TimeoutError(`${this.#where}: the table is not active after ${MAKING} ms`);
       await setTimeout(delay);
       table = await this.#describe();
@@ -116,7 +120,9 @@ export class Table {
   }
 
   #check(table: Sdk.TableDescription): void {
-    const schema = (table.KeySchema ?? []).map(({ AttributeName, KeyType }) => `${AttributeName} ${KeyType}`).join(', ');
+    const schema = (table.KeySchema ?? [])
+      .map(({ AttributeName, KeyType }) => `${AttributeName} ${KeyType}`)
+      .join(', ');
     const type = table.AttributeDefinitions?.find(({ AttributeName }) => AttributeName === KEY)?.AttributeType;
     if (schema === `${KEY} HASH` && type === 'S') return;
     throw new StorageError(

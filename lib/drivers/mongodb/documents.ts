@@ -23,12 +23,7 @@ export type Filter = Readonly<Record<string, unknown>>;
 const LIMIT = 16 * 1024 * 1024 - 8 * 1024;
 
 /** The document of an entry. */
-export function toStored(
-  library: typeof Mongo,
-  key: string,
-  value: Uint8Array,
-  expiresAt: number | undefined,
-): Stored {
+export function toStored(library: typeof Mongo, key: string, value: Uint8Array, expiresAt: number | undefined): Stored {
   if (value.length > LIMIT) {
     throw new StorageError(
       `the value of ${show(key)} has ${value.length} bytes; a document of MongoDB holds ${LIMIT} at most: store it in parts, or elsewhere`,

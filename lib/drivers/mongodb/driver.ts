@@ -76,7 +76,8 @@ export class MongodbDriver implements Driver {
   }
 
   async touch(key: string, expiresAt: number | undefined): Promise<boolean> {
-    const change = expiresAt === undefined ? { $unset: { expiresAt: '' } } : { $set: { expiresAt: new Date(expiresAt) } };
+    const change =
+      expiresAt === undefined ? { $unset: { expiresAt: '' } } : { $set: { expiresAt: new Date(expiresAt) } };
     const done = await this.#collection.run((collection) =>
       collection.updateOne(this.#live({ _id: key }), change as Mongo.UpdateFilter<Stored>),
     );
@@ -199,7 +200,9 @@ export class MongodbDriver implements Driver {
   }
 
   async sweep(): Promise<number> {
-    const done = await this.#collection.run((collection) => collection.deleteMany(this.#expired({ _id: { $gte: '' } })));
+    const done = await this.#collection.run((collection) =>
+      collection.deleteMany(this.#expired({ _id: { $gte: '' } })),
+    );
     return done.deletedCount;
   }
 

@@ -39,7 +39,10 @@ export function explain(error: unknown, where: string): unknown {
   if (/certificate|self-signed|SSL routines|TLS/i.test(why)) {
     return new ConnectionError(`${where}: TLS failed: ${why}`, { cause: error });
   }
-  if (BROKEN.test(kind) || /\b(ECONN[A-Z]+|EPIPE|ETIMEDOUT)\b|^connection .* closed|connection pool .* cleared/i.test(why)) {
+  if (
+    BROKEN.test(kind) ||
+    /\b(ECONN[A-Z]+|EPIPE|ETIMEDOUT)\b|^connection .* closed|connection pool .* cleared/i.test(why)
+  ) {
     return new ConnectionError(`${where}: the connection failed: ${why}; what was under way may still take effect`, {
       retryable: true,
       cause: error,

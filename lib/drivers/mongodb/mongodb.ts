@@ -76,7 +76,11 @@ export function mongodb(
   const place_ = { database, collection };
   const connecting: Connecting =
     client === undefined
-      ? { ...place_, own: true, make: (library) => new library.MongoClient(read.url, configure(timeout, clientOptions)) }
+      ? {
+          ...place_,
+          own: true,
+          make: (library) => new library.MongoClient(read.url, configure(timeout, clientOptions)),
+        }
       : { ...place_, own: false, make: () => checkClient(client) };
   if (client !== undefined) checkClient(client);
   const where = `mongodb at ${client === undefined ? read.hosts : 'the client that was given'}`;
@@ -128,7 +132,8 @@ function parsePlace(url: string): Place {
 }
 
 function checkName(name: unknown, what: string): string {
-  const fits = typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= 120 && !/[\0$]|^system\./.test(name);
+  const fits =
+    typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= 120 && !/[\0$]|^system\./.test(name);
   if (fits && (what !== 'database' || !/[/\\. "*<>:|?]/.test(name))) return name;
   throw new InvalidArgumentError(`mongodb: ${what} must be a name that MongoDB takes; got ${show(name)}`);
 }

@@ -105,7 +105,9 @@ export class S3Driver implements Driver {
     return this.#decide(key, async (head) => {
       const there = head !== undefined && !this.#isExpired(head);
       const met =
-        typeof condition === 'object' ? there && versionOf(head) === condition.version : there === (condition === 'present');
+        typeof condition === 'object'
+          ? there && versionOf(head) === condition.version
+          : there === (condition === 'present');
       if (!met) return false;
       const match = head === undefined ? 'absent' : { etag: head.etag };
       return (await this.#objects.putIf(name, bytes, metadata, match)) ? true : undefined;
@@ -157,7 +159,11 @@ export class S3Driver implements Driver {
   async scan(request: ScanRequest): Promise<Page<Uint8Array>> {
     const from = request.cursor === undefined ? request.after : checkCursor(request.cursor);
     const after = from === undefined ? undefined : this.#prefix + toName(from);
-    const { names, more } = await this.#objects.list(this.#prefix + toName(request.prefix), after, Math.min(request.limit, PAGE));
+    const { names, more } = await this.#objects.list(
+      this.#prefix + toName(request.prefix),
+      after,
+      Math.min(request.limit, PAGE),
+    );
     const keys = names.map((name) => this.#keyOf(name)).filter((key) => key !== undefined);
     const listed = new Array<ListedEntry<Uint8Array> | undefined>(keys.length);
     await eachOf(keys, async (key, index) => {

@@ -98,7 +98,9 @@ export class Objects {
     const { sdk, patient } = this.#ready();
     return this.#requests.run(async (abortSignal) => {
       try {
-        return toHead(await patient.send(new sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: name }), { abortSignal }));
+        return toHead(
+          await patient.send(new sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: name }), { abortSignal }),
+        );
       } catch (error) {
         if (isMissing(error)) return undefined;
         throw error;

@@ -92,7 +92,12 @@ export function s3(place: string | URL | S3Options, options: S3Options = {}): Ba
   if (typeof bucket !== 'string' || !/^[a-z0-9A-Z][a-z0-9A-Z._:/-]{1,253}$/.test(bucket)) {
     throw new InvalidArgumentError(`s3: bucket must be the name of a bucket; got ${show(bucket)}`);
   }
-  if (typeof prefix !== 'string' || !prefix.isWellFormed() || prefix.includes('\0') || Buffer.byteLength(prefix) > 512) {
+  if (
+    typeof prefix !== 'string' ||
+    !prefix.isWellFormed() ||
+    prefix.includes('\0') ||
+    Buffer.byteLength(prefix) > 512
+  ) {
     throw new InvalidArgumentError(`s3: prefix must be text of at most 512 bytes without NUL; got ${show(prefix)}`);
   }
   for (const name of ['pathStyle', 'conditionalPut', 'conditionalDelete'] as const) checkFlag(given[name], name);

@@ -79,7 +79,9 @@ describe('dynamodb', function () {
       const reported: string[] = [];
       const backend = open({ table: 'foreign', report: (error) => reported.push(error.code) });
       await backend.set('mine', 'value');
-      await client.send(new PutItemCommand({ TableName: 'foreign', Item: { key: { S: 'theirs' }, name: { S: 'Ann' } } }));
+      await client.send(
+        new PutItemCommand({ TableName: 'foreign', Item: { key: { S: 'theirs' }, name: { S: 'Ann' } } }),
+      );
       expect(await failure(() => backend.get('theirs'))).to.include({ code: 'KEEPSAKE_CORRUPT_DATA', key: 'theirs' });
       expect((await all(backend.entries())).map(([key]) => key)).to.deep.equal(['mine']);
       expect(reported).to.deep.equal(['KEEPSAKE_CORRUPT_DATA']);

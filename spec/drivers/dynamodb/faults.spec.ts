@@ -7,7 +7,6 @@ describe('dynamodb', () => {
     readsAgain: true,
     start: startDynamodb,
     target: ({ host, port }) => ({ host, port }),
-    open: ({ host, port }, timeout, { access }) =>
-      dynamodb({ ...access, endpoint: `http://${host}:${port}`, timeout }),
+    open: ({ host, port }, timeout, { access }) => dynamodb({ ...access, endpoint: `http://${host}:${port}`, timeout }),
   });
 });

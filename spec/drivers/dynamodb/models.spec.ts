@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { dynamodb } from 'keepsake/dynamodb';
 import { modelsOn } from '../../support/models-on.js';
-import { useServer } from '../../support/servers/server.js';
 import { startDynamodb } from '../../support/servers/dynamodb.js';
+import { useServer } from '../../support/servers/server.js';
 
 describe('dynamodb', function () {
   this.timeout(60_000);

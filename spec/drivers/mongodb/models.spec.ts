@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { mongodb } from 'keepsake/mongodb';
 import { modelsOn } from '../../support/models-on.js';
-import { useServer } from '../../support/servers/server.js';
 import { startMongodb } from '../../support/servers/mongodb.js';
+import { useServer } from '../../support/servers/server.js';
 
 describe('mongodb', function () {
   this.timeout(60_000);

@@ -43,7 +43,7 @@ describe('mongodb', function () {
       await open().set('plain', 'value', { expiresAt });
       const document = await raw().findOne({ _id: 'plain' });
       expect(document).to.have.all.keys('_id', 'value', 'version', 'expiresAt');
-      expect((document?.value as Binary).toString('utf8')).to.equal('value');
+      expect((document?.value as Binary | undefined)?.toString('utf8')).to.equal('value');
       expect(document?.expiresAt).to.deep.equal(new Date(expiresAt));
     });
 

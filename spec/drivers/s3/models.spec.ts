@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { s3 } from 'keepsake/s3';
 import { modelsOn } from '../../support/models-on.js';
-import { useServer } from '../../support/servers/server.js';
 import { startS3 } from '../../support/servers/s3.js';
+import { useServer } from '../../support/servers/server.js';
 
 describe('s3', function () {
   this.timeout(60_000);

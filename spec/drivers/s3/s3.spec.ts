@@ -285,7 +285,10 @@ describe('s3', function () {
   describe('places', () => {
     it('are opened by openBackend and the provider', async () => {
       const { access, url, bucket } = using.server;
-      const env = { AWS_ACCESS_KEY_ID: access.credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: access.credentials.secretAccessKey };
+      const env = {
+        AWS_ACCESS_KEY_ID: access.credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: access.credentials.secretAccessKey,
+      };
       const before = { ...process.env };
       Object.assign(process.env, env);
       try {
@@ -319,7 +322,10 @@ describe('s3', function () {
           .that.does.not.include('secret');
       }
       expect(() => s3({})).to.throw(TypeError, /bucket must be/);
-      expect(() => s3({ bucket: 'some', size: 1 } as never)).to.throw(TypeError, /no option "size"; there are .*bucket/);
+      expect(() => s3({ bucket: 'some', size: 1 } as never)).to.throw(
+        TypeError,
+        /no option "size"; there are .*bucket/,
+      );
       expect(() => s3({ bucket: 'some', endpoint: 'localhost' })).to.throw(TypeError, /endpoint must be a URL/);
       expect(() => s3({ bucket: 'some', timeout: 0 })).to.throw(RangeError, /timeout must be positive/);
       expect(() => s3({ bucket: 'some', client: {} as never })).to.throw(TypeError, /client must be/);
@@ -330,7 +336,12 @@ describe('s3', function () {
   describe('a server that checks no conditions', () => {
     it('is not asked for what needs them', async () => {
       const backend = open({ conditionalPut: false, prefix: 'unconditional/' });
-      expect(backend.capabilities).to.include({ conditionalSet: 'none', update: 'none', increment: 'none', touch: 'none' });
+      expect(backend.capabilities).to.include({
+        conditionalSet: 'none',
+        update: 'none',
+        increment: 'none',
+        touch: 'none',
+      });
       await backend.set('key', 'value');
       expect(await failure(() => backend.set('key', 'value', { if: 'absent' }))).to.include({
         code: 'KEEPSAKE_UNSUPPORTED',
@@ -404,7 +415,9 @@ class DeletingGate {
     const expected = asked.headers['if-match'];
     if (asked.method === 'DELETE' && expected !== undefined) {
       const path = decodeURIComponent(new URL(asked.url ?? '', this.url).pathname.slice(bucket.length + 2));
-      const found = await this.#client.send(new HeadObjectCommand({ Bucket: bucket, Key: path })).catch(() => undefined);
+      const found = await this.#client
+        .send(new HeadObjectCommand({ Bucket: bucket, Key: path }))
+        .catch(() => undefined);
       if (found?.ETag?.replaceAll('"', '') !== expected.replaceAll('"', '')) {
         answer.writeHead(found === undefined ? 404 : 412, { 'x-amz-request-id': 'gate' }).end();
         return;

@@ -69,7 +69,17 @@ function programOf(name: string): string | undefined {
 }
 
 function mongod(path: string, port: number): string[] {
-  return ['--dbpath', path, '--port', String(port), '--bind_ip', '127.0.0.1', '--quiet', '--wiredTigerCacheSizeGB', '0.25'];
+  return [
+    '--dbpath',
+    path,
+    '--port',
+    String(port),
+    '--bind_ip',
+    '127.0.0.1',
+    '--quiet',
+    '--wiredTigerCacheSizeGB',
+    '0.25',
+  ];
 }
 
 /**

@@ -30,9 +30,9 @@ export async function startS3(): Promise<S3Server> {
   const named = process.env[VARIABLE];
   if (named !== undefined) return namedS3(named);
   const programs = ['ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'ceph', 'ceph-authtool', 'monmaptool'] as const;
-  const [mon, osd, gateway, admin, ceph, authtool, monmaptool] = programs.map((name) => findProgram(name, VARIABLE)) as [
-    ...string[],
-  ] as [string, string, string, string, string, string, string];
+  const [mon, osd, gateway, admin, ceph, authtool, monmaptool] = programs.map((name) =>
+    findProgram(name, VARIABLE),
+  ) as [...string[]] as [string, string, string, string, string, string, string];
   const credentials = { accessKeyId: 'keepsake', secretAccessKey: randomUUID() };
   const { started, folder } = await inFolder(async (path) => {
     const [port, monitor] = (await freePorts(2)) as [number, number];
@@ -42,7 +42,8 @@ export async function startS3(): Promise<S3Server> {
     const keyring = join(path, 'keyring');
     const map = join(path, 'monmap');
     writeFileSync(configuration, configure(path, id, port, monitor));
-    const run = (program: string, ...parameters: string[]) => output(program, parameters, { asOtherUser: true, cwd: path });
+    const run = (program: string, ...parameters: string[]) =>
+      output(program, parameters, { asOtherUser: true, cwd: path });
     for (const name of ['mon', 'osd', 'rgw']) await run('/bin/mkdir', join(path, name));
     await run(monmaptool, '--create', '--fsid', id, '--addv', 'a', `[v2:127.0.0.1:${monitor}]`, map);
     await run(authtool, '--create-keyring', keyring, '--gen-key', '-n', 'mon.', '--cap', 'mon', 'allow *');
@@ -55,7 +56,13 @@ export async function startS3(): Promise<S3Server> {
     const processes: ServerProcess[] = [];
     const start = async (program: string, parameters: readonly string[], ready: () => Promise<boolean>) => {
       processes.push(
-        await ServerProcess.start({ program, parameters: [...common, '-f', ...parameters], cwd: path, asOtherUser: true, ready }),
+        await ServerProcess.start({
+          program,
+          parameters: [...common, '-f', ...parameters],
+          cwd: path,
+          asOtherUser: true,
+          ready,
+        }),
       );
     };
     try {
