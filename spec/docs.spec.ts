@@ -3,7 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { startDynamodb } from './support/servers/dynamodb.js';
+import { startMongodb } from './support/servers/mongodb.js';
 import { startRedis } from './support/servers/redis.js';
+import { startS3 } from './support/servers/s3.js';
 import { type Server, useServer } from './support/servers/server.js';
 
 /** A program of a page: a block that imports, with the blocks after it that do not. */
@@ -18,6 +21,9 @@ const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', na
 /** Places that the pages name, and the servers that stand in for what is there. */
 const places: Readonly<Record<string, () => Promise<Server>>> = {
   'redis://localhost:6379': startRedis,
+  'mongodb://localhost:27017': startMongodb,
+  'http://localhost:9000': () => startS3().then((server) => ({ ...server, url: server.access.endpoint })),
+  'http://localhost:8000': () => startDynamodb().then((server) => ({ ...server, url: server.access.endpoint })),
 };
 
 function programsOf(page: string): Program[] {

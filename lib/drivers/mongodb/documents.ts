@@ -1,5 +1,6 @@
 import type * as Mongo from 'mongodb';
 import type { Entry } from '../../backend/driver.js';
+import { compareKeys } from '../../backend/order.js';
 import { StorageError } from '../../errors.js';
 import { show } from '../../show.js';
 
@@ -64,7 +65,7 @@ function toNumber(value: Uint8Array): number | undefined {
 /** The keys that start with a prefix, after another one. Only text is compared with text, so that no `_id` of others is met. */
 export function range(prefix: string, after?: string): Filter {
   const end = successor(prefix);
-  const start = after === undefined || after < prefix ? { $gte: prefix } : { $gt: after };
+  const start = after === undefined || compareKeys(after, prefix) < 0 ? { $gte: prefix } : { $gt: after };
   return { _id: { ...start, ...(end === undefined ? {} : { $lt: end }) } };
 }
 

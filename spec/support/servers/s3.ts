@@ -33,7 +33,7 @@ export async function startS3(): Promise<S3Server> {
   const [mon, osd, gateway, admin, ceph, authtool, monmaptool] = programs.map((name) =>
     findProgram(name, VARIABLE),
   ) as [...string[]] as [string, string, string, string, string, string, string];
-  const credentials = { accessKeyId: 'keepsake', secretAccessKey: randomUUID() };
+  const credentials = { accessKeyId: 'keepsake', secretAccessKey: 'keepsake-secret' };
   const { started, folder } = await inFolder(async (path) => {
     const [port, monitor] = (await freePorts(2)) as [number, number];
     const id = randomUUID();
