@@ -23,7 +23,10 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { type DynamodbOptions, dynamodb } from 'keepsake/dynamodb';
+import { type MongodbOptions, mongodb } from 'keepsake/mongodb';
 import { type RedisOptions, redis } from 'keepsake/redis';
+import { type S3Options, s3 } from 'keepsake/s3';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
 
@@ -43,6 +46,9 @@ export const keep = encoded(files('notes'), encrypted(gzip(msgpack<{ text: strin
 export const rows = encoded(files('rows'), csv<{ id: string }>());
 export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ compression: 'zstd' })];
 export const shared = (options: RedisOptions) => redis('redis://localhost', options);
+export const objects = (options: S3Options) => s3('s3://bucket', options);
+export const documents = (options: MongodbOptions) => mongodb('mongodb://localhost', options);
+export const items = (options: DynamodbOptions) => dynamodb('dynamodb://region/table', options);
 export { contract, joinSupervisor, Supervisor };
 `;
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
 import { MAXIMUM_KEY_BYTES } from '../../backend/checks.js';
 import type { Condition, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
@@ -26,7 +27,7 @@ const VERSION = 'keepsake-version';
  */
 const TRAILER = 16;
 /** How often a conditional operation tries again after a lost race. */
-const ATTEMPTS = 20;
+const ATTEMPTS = 100;
 /** The most names that a page of a listing holds. */
 const PAGE = 1000;
 
@@ -221,6 +222,7 @@ export class S3Driver implements Driver {
   async #move(key: string, expiresAt: number | undefined, also: boolean): Promise<Entry<Uint8Array> | undefined> {
     const name = this.#nameOf(key);
     for (let tried = 0; tried < ATTEMPTS; tried++) {
+      await pause(tried);
       const found = await this.#objects.get(name);
       const entry = found && this.#toEntry(key, found);
       if (found === undefined || entry === undefined) return undefined;
@@ -239,6 +241,7 @@ export class S3Driver implements Driver {
   ): Promise<boolean> {
     const name = this.#nameOf(key);
     for (let tried = 0; tried < ATTEMPTS; tried++) {
+      await pause(tried);
       const decided = await attempt(await this.#objects.head(name));
       if (decided !== undefined) return decided;
     }
@@ -317,6 +320,11 @@ function isTag(version: string): boolean {
 function deadlineOf(metadata: Metadata): number | undefined {
   const text = metadata[EXPIRES];
   return text === undefined ? undefined : Number(text);
+}
+
+/** Lets others go first, ever longer, so that many who want the same do not wear each other down. */
+async function pause(tried: number): Promise<void> {
+  if (tried > 2) await setTimeout(Math.random() * Math.min(100, 2 ** tried));
 }
 
 function checkCursor(cursor: string): string {
