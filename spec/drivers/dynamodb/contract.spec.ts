@@ -30,12 +30,14 @@ describe('dynamodb', function () {
 
   describe('through encoded', () => {
     const using = useServer(startDynamodb);
+    const clock = new TestClock();
     let table: string;
-    const reopen = () => encoded(dynamodb(`${using.server.url}/${table}`, using.server.access), json());
+    const reopen = () =>
+      encoded(dynamodb(`${using.server.url}/${table}`, { ...using.server.access, clock: clock.now }), json());
     const open = () => {
       table = randomUUID();
       return reopen();
     };
-    contract({ describe, it: except, open, reopen, many: 100 });
+    contract({ describe, it: except, open, reopen, clock, many: 100 });
   });
 });

@@ -34,12 +34,14 @@ describe('mongodb', function () {
 
   describe('through encoded', () => {
     const using = useServer(startMongodb);
+    const clock = new TestClock();
     let collection: string;
-    const reopen = () => encoded(mongodb(`${using.server.url}/documents?collection=${collection}`), json());
+    const reopen = () =>
+      encoded(mongodb(`${using.server.url}/documents?collection=${collection}`, { clock: clock.now }), json());
     const open = () => {
       collection = randomUUID();
       return reopen();
     };
-    contract({ describe, it: except(using), open, reopen, many: 300 });
+    contract({ describe, it: except(using), open, reopen, clock, many: 300 });
   });
 });

@@ -35,12 +35,13 @@ describe('s3', function () {
 
   describe('through encoded', () => {
     const using = useServer(startS3);
+    const clock = new TestClock();
     let namespace: string;
-    const reopen = () => encoded(s3(using.server.url, { ...using.server.access, namespace }), json());
+    const reopen = () => encoded(s3(using.server.url, { ...using.server.access, namespace, clock: clock.now }), json());
     const open = () => {
       namespace = randomUUID();
       return reopen();
     };
-    contract({ describe, it: except, open, reopen, many: 60 });
+    contract({ describe, it: except, open, reopen, clock, many: 60 });
   });
 });
