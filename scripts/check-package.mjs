@@ -26,6 +26,10 @@ import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
 import { type MemcachedOptions, memcached } from 'keepsake/memcached';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { postgres, sqlite } from 'keepsake/sql';
+import { type DynamodbOptions, dynamodb } from 'keepsake/dynamodb';
+import { type MongodbOptions, mongodb } from 'keepsake/mongodb';
+import { type RedisOptions, redis } from 'keepsake/redis';
+import { type S3Options, s3 } from 'keepsake/s3';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
 
@@ -47,6 +51,9 @@ export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ 
 export const shared = (options: RedisOptions) => redis('redis://localhost', options);
 export const databases = [sqlite('app.db', { history: true }), postgres('postgres://localhost/app')];
 export const cached = (options: MemcachedOptions) => memcached('memcached://localhost', options);
+export const objects = (options: S3Options) => s3('s3://bucket', options);
+export const documents = (options: MongodbOptions) => mongodb('mongodb://localhost', options);
+export const items = (options: DynamodbOptions) => dynamodb('dynamodb://region/table', options);
 export { contract, joinSupervisor, Supervisor };
 `;
 

@@ -3,10 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { startDynamodb } from './support/servers/dynamodb.js';
 import { startMemcached } from './support/servers/memcached.js';
+import { startMongodb } from './support/servers/mongodb.js';
 import { startMysql } from './support/servers/mysql.js';
 import { startPostgres } from './support/servers/postgres.js';
 import { startRedis } from './support/servers/redis.js';
+import { startS3 } from './support/servers/s3.js';
 import { type Server, useServer } from './support/servers/server.js';
 
 /** A program of a page: a block that imports, with the blocks after it that do not. */
@@ -24,6 +27,9 @@ const places: Readonly<Record<string, () => Promise<Server>>> = {
   'postgres://localhost/app': startPostgres,
   'mysql://localhost/app': startMysql,
   'memcached://localhost:11211': startMemcached,
+  'mongodb://localhost:27017': startMongodb,
+  'http://localhost:9000': () => startS3().then((server) => ({ ...server, url: server.access.endpoint })),
+  'http://localhost:8000': () => startDynamodb().then((server) => ({ ...server, url: server.access.endpoint })),
 };
 
 function programsOf(page: string): Program[] {

@@ -28,7 +28,7 @@ export async function loadModule<T>(importing: () => Promise<T>, name: string, w
 function explain(error: unknown, module: string, what: string): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') return error;
-  const [name] = module.split('/');
+  const [name] = /^(@[^/]+\/)?[^/]+/.exec(module) ?? [module];
   return new UnsupportedError(`${what} needs the package ${name}, which is not installed: npm install ${name}`, {
     cause: error,
   });

@@ -30,6 +30,10 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['mysql', openMysql],
   ['mariadb', openMysql],
   ['memcached', openMemcached],
+  ['s3', openS3],
+  ['mongodb', openMongodb],
+  ['mongodb+srv', openMongodb],
+  ['dynamodb', openDynamodb],
 ]);
 
 /**
@@ -45,6 +49,10 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `postgres://user:password@host:5432/database?table=app` | `postgres`; also `history`, `timeout`, `ttl`, `max` connections, and `sslmode`, `host` and what else `pg` reads |
  * | `mysql://user:password@host:3306/database?table=app` | `mysql`; also `history`, `timeout`, `ttl`, `connectionLimit` |
  * | `memcached://host:11211,other?namespace=app` | `memcached`; also `timeout`, `ttl`; `memcached:///path`. An empty `namespace` is none |
+ *
+ * | `s3://bucket/prefix?endpoint=https://host&region=eu-central-1` | `s3`; also `pathStyle`, `namespace`, `conditionalPut`, `conditionalDelete`, `timeout`, `ttl`. An empty `namespace` is none |
+ * | `mongodb://user:password@host/database?collection=app` | `mongodb`; also `timeout`, `ttl`, and what the package `mongodb` reads; `mongodb+srv:` |
+ * | `dynamodb://region/table?endpoint=https://host` | `dynamodb`; also `create`, `timeout`, `ttl` |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
  */
@@ -149,6 +157,39 @@ async function openMemcached(url: string, query: URLSearchParams, options: OpenO
   const { extension: _, ...rest } = options;
   const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
   return memcached(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+async function openS3(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { s3 } = await import('../drivers/s3/s3.js');
+  const known = {
+    ...{ endpoint: toText, region: toText, pathStyle: toBoolean, namespace: toText, timeout: toText, ttl: toText },
+    ...{ conditionalPut: toBoolean, conditionalDelete: toBoolean },
+  };
+  const { namespace, ...given } = read(withoutPassword(url), query, known);
+  const { extension: _, ...rest } = options;
+  const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
+  return s3(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+async function openMongodb(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { mongodb } = await import('../drivers/mongodb/mongodb.js');
+  const { extension: _, ...rest } = options;
+  const given: { [name: string]: unknown } = {};
+  for (const name of ['collection', 'timeout', 'ttl']) {
+    const text = query.get(name);
+    if (text !== null) given[name] = text;
+    query.delete(name);
+  }
+  // The package reads the others, and knows which there are.
+  const place = query.size === 0 ? url : `${url}?${query}`;
+  return mongodb(place, { ...rest, ...given }) as unknown as Backend<never>;
+}
+
+async function openDynamodb(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { dynamodb } = await import('../drivers/dynamodb/dynamodb.js');
+  const known = { endpoint: toText, create: toBoolean, timeout: toText, ttl: toText };
+  const { extension: _, ...rest } = options;
+  return dynamodb(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
 }
 
 /** A URL to be shown. */

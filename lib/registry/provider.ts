@@ -10,7 +10,8 @@ import { v8 } from '../codecs/v8.js';
 import { type FilesOptions, files } from '../drivers/files/files.js';
 import { type MemoryOptions, memory } from '../drivers/memory.js';
 import type { RedisOptions } from '../drivers/redis/redis.js';
-import { InvalidArgumentError, UnsupportedError } from '../errors.js';
+import type { S3Options } from '../drivers/s3/s3.js';
+import { InvalidArgumentError } from '../errors.js';
 import { show } from '../show.js';
 import { encoded } from '../wrappers/encoded.js';
 import { type LruOptions, lru } from '../wrappers/lru/lru.js';
@@ -32,6 +33,7 @@ export type BackendFactory = ((...args: any[]) => Awaitable<Backend<any>>) | (ne
  * | `pickle.gzip` | the same, `folder` needed | a compressed file for each key |
  * | `disklru` | the same, and `max` (100 by default) | at most `max` files |
  * | `volatile` | `{ backend, ttl, sliding }` | `volatile(backend, …)` |
+ * | `s3` | what `s3` takes, and `folder`, with which names in the bucket start | `s3` |
  * | `redis` | what `redis` takes; `ttl` is an hour by default | `redis` |
  * | `redis.json` | the same | values as JSON |
  *
@@ -112,7 +114,7 @@ const builtIn: readonly (readonly [string, BackendFactory])[] = Object.entries<B
     if (backend instanceof Backend) return volatile(backend, rest);
     throw new InvalidArgumentError(`volatile: backend must be a Backend; got ${show(backend)}`);
   },
-  s3: () => absent('s3'),
+  s3: openS3,
   redis: openRedis,
   'redis.json': async (...args: Parameters<typeof openRedis>) => encoded(await openRedis(...args), json()),
 }).flatMap(([name, factory]) => [
@@ -127,13 +129,20 @@ async function openRedis(place: string | RedisOptions = {}, options: RedisOption
   return redis(place.startsWith('//') ? `redis:${place}` : place, { ttl: '1h', ...options });
 }
 
+async function openS3(
+  place: string | (S3Options & { readonly folder?: string }) = {},
+  options: S3Options = {},
+): Promise<Backend> {
+  const { s3 } = await import('../drivers/s3/s3.js');
+  if (typeof place !== 'object') return s3(place.startsWith('//') ? `s3:${place}` : place, options);
+  const { folder, ...rest } = place;
+  // A folder there is what the names start with, to the letter; without one the bucket is the storage's own.
+  return s3({ ...rest, ...(folder === undefined ? {} : { prefix: folder, namespace: null }) });
+}
+
 /** Files in a folder, by default one below the system's temporary folder, where anybody may read them. */
 function storage(name: string, { folder, ...options }: StorageOptions, extension: string): Backend<Uint8Array> {
   return files(folder ?? join(tmpdir(), 'keepsake', name), { extension, ...options });
-}
-
-function absent(engine: string): never {
-  throw new UnsupportedError(`this version of keepsake has no engine for ${engine} yet; use files or memory`);
 }
 
 /** The provider that needs no configuration; register your own backends here, or make another provider. */

@@ -112,7 +112,7 @@ describe('BackendProvider', () => {
     const error = await rejection(provider.create('storage.floppy'));
     expect(error).to.be.instanceOf(TypeError);
     expect(error.message).to.match(
-      /no backend named "storage\.floppy"; there are disklru, file, json, lru, mariadb, memcached, memory, .*storage\.json/,
+      /no backend named "storage\.floppy"; there are disklru, dynamodb, file, json, lru, mariadb, memcached, memory, mongodb.*storage\.json/,
     );
     for (const name of ['lru', 'json', 'pickle', 'pickle.gzip', 'volatile', 'disklru', 's3', 'redis', 'redis.json']) {
       expect(provider.names).to.include(name).and.include(`storage.${name}`);
@@ -128,7 +128,7 @@ describe('BackendProvider', () => {
     expect((await rejection(provider.create('volatile', { expiration: 5 }))).message).to.match(
       /there are backend, ttl/,
     );
-    expect((await rejection(provider.create('s3', {}))).message).to.include('no engine for s3 yet');
+    expect((await rejection(provider.create('s3', {}))).message).to.include('bucket must be the name of a bucket');
   });
 
   it('passes on what a factory throws', async () => {

@@ -4,10 +4,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { runs, until } from './generations.js';
+import { startDynamodb } from './servers/dynamodb.js';
 import { startMemcached } from './servers/memcached.js';
+import { startMongodb } from './servers/mongodb.js';
 import { startMysql } from './servers/mysql.js';
 import { startPostgres } from './servers/postgres.js';
 import { startRedis, startRedisCluster, startRedisTls } from './servers/redis.js';
+import { startS3 } from './servers/s3.js';
 import { type Server, useServer } from './servers/server.js';
 
 const starts: Readonly<Record<string, () => Promise<Server>>> = {
@@ -18,6 +21,9 @@ const starts: Readonly<Record<string, () => Promise<Server>>> = {
   'memcached on a socket': () => startMemcached({ socket: true }),
   postgres: startPostgres,
   mysql: startMysql,
+  s3: startS3,
+  mongodb: startMongodb,
+  dynamodb: startDynamodb,
 };
 
 describe('the servers of the specs', () => {
@@ -26,7 +32,7 @@ describe('the servers of the specs', () => {
       const using = useServer(start);
 
       it('serves, and says where and what it is', () => {
-        expect(using.server.url).to.match(/^[a-z]+:\/\//);
+        expect(using.server.url).to.match(/^[a-z0-9]+:\/\//);
         expect(using.server.version).to.match(/\d+\.\d+/);
       });
     });

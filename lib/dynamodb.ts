@@ -1,0 +1,6 @@
+export {
+  type DynamodbClientLike,
+  type DynamodbCredentials,
+  type DynamodbOptions,
+  dynamodb,
+} from './drivers/dynamodb/dynamodb.js';

@@ -1,0 +1,1 @@
+export { type MongoClientLike, type MongodbOptions, mongodb } from './drivers/mongodb/mongodb.js';
