@@ -1,4 +1,5 @@
-import { close, fstatSync, fsync, open, rmdir, unlink } from 'node:fs';
+import { close, existsSync, fstatSync, fsync, mkdirSync, open, rmdir, unlink } from 'node:fs';
+import { dirname } from 'node:path';
 import { codeOf, failure } from './failures.js';
 
 /** What a function of `node:fs` calls at its end. */
@@ -55,4 +56,26 @@ export async function remove(path: string): Promise<boolean> {
 /** Deletes a folder, if it is empty. */
 export async function removeFolder(path: string): Promise<void> {
   await call((done) => rmdir(path, done)).catch(() => undefined);
+}
+
+/**
+ * Makes a folder, and those above it; answers the first that was missing.
+ * @throws NodeJS.ErrnoException of the folder that could not be made
+ */
+export function makeFolders(path: string): string | undefined {
+  try {
+    return mkdirSync(path, { recursive: true });
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    // Node says so as well where a folder that is there cannot take another (a read-only disk); this call fails for the true reason.
+    let missing = path;
+    while (!existsSync(dirname(missing))) missing = dirname(missing);
+    try {
+      mkdirSync(missing);
+    } catch (reason) {
+      if (codeOf(reason) !== 'EEXIST') throw reason;
+    }
+    mkdirSync(path, { recursive: true });
+    return missing;
+  }
 }

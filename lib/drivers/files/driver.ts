@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, sep } from 'node:path';
 import { type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type {
@@ -16,7 +16,7 @@ import { addToCounter, eachOf } from '../../backend/operations.js';
 import { Slice } from '../../backend/slice.js';
 import { Sweeper } from '../../backend/sweeper.js';
 import { KeepsakeError, StorageError, UnsupportedError } from '../../errors.js';
-import { remove } from './calls.js';
+import { makeFolders, remove } from './calls.js';
 import { codeOf, failure } from './failures.js';
 import { toFile } from './header.js';
 import { checkReplayed, type Journaled, type JournalPlace, replayLeft } from './journal/journaled.js';
@@ -125,7 +125,7 @@ export class FilesDriver implements Driver<Uint8Array> {
     if (this.#parts.readOnly) return this.#openToRead(path);
     let made: string | undefined;
     try {
-      made = mkdirSync(path, { recursive: true });
+      made = makeFolders(path);
     } catch (error) {
       throw failure(error, 'make the folder', path);
     }

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { Backend } from '../../backend/backend.js';
 import { checkOptions } from '../../backend/checks.js';
@@ -6,6 +6,7 @@ import { type Clock, type Duration, toMilliseconds } from '../../backend/duratio
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError, KeepsakeError, OutOfRangeError } from '../../errors.js';
 import { show } from '../../show.js';
+import { makeFolders } from './calls.js';
 import { type BulkReads, FilesDriver } from './driver.js';
 import { failure } from './failures.js';
 import { Journaled, type JournalOptions } from './journal/journaled.js';
@@ -247,7 +248,7 @@ function toTemporary(temporary: unknown, layout: 'encoded' | 'tree'): string | u
 /** Checks real paths, since links may lead anywhere. */
 function checkTemporary(root: string, temporary: string): void {
   try {
-    mkdirSync(temporary, { recursive: true });
+    makeFolders(temporary);
     const folder = realpathSync(root);
     const scratch = realpathSync(temporary);
     if (`${scratch}${sep}`.startsWith(`${folder}${sep}`)) {

@@ -4,7 +4,6 @@ import {
   fstatSync,
   fsyncSync,
   link,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -16,7 +15,7 @@ import { sep } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { LockedError, StorageError } from '../../errors.js';
 import { show } from '../../show.js';
-import { fileOf, remove } from './calls.js';
+import { fileOf, makeFolders, remove } from './calls.js';
 import { codeOf, failure } from './failures.js';
 import { isGone, isLocal, newOwner, type Owner, parseOwner } from './owner.js';
 
@@ -226,7 +225,7 @@ export class Locks {
 
   #introduce(): void {
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolders(this.#folder);
       const descriptor = openSync(this.#ownPath, 'w');
       try {
         writeFileSync(descriptor, JSON.stringify({ ...this.#owner, file: fileOf(descriptor) }));

@@ -10,7 +10,6 @@ import {
   futimesSync,
   lstat,
   lstatSync,
-  mkdirSync,
   open,
   openSync,
   rename,
@@ -22,6 +21,7 @@ import {
 import { sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { StorageError } from '../../errors.js';
+import { makeFolders } from './calls.js';
 import { clash, codeOf, failure } from './failures.js';
 import { Gate } from './gate.js';
 import type { Layout, Place } from './layout.js';
@@ -163,14 +163,14 @@ export class Writer {
       );
     }
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolders(folder);
     } catch (error) {
       if (this.#layout.keysClash && isClash(error)) throw clash(folder, key, error);
       if (codeOf(error) !== 'EEXIST') throw failure(error, 'make the folder', folder);
       const message = `cannot make the folder ${folder}: a file stands there, or on the way; move it away`;
       throw new StorageError(message, { path: folder, cause: error });
     }
-    if (this.#temporary !== undefined) mkdirSync(this.#temporary, { recursive: true });
+    if (this.#temporary !== undefined) makeFolders(this.#temporary);
   }
 }
 

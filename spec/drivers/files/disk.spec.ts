@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { FilesOptions } from 'keepsake';
+import type { Backend, FilesOptions } from 'keepsake';
 import { all, Folders, rejection, text } from '../../support/folders.js';
 
 describe('files: a disk of 256 KB', () => {
@@ -88,4 +88,68 @@ describe('files: a disk of 256 KB', () => {
       });
     }
   }
+
+  describe("durability 'journal'", function () {
+    this.timeout(20_000);
+    const options: FilesOptions = { durability: 'journal', segmentSize: 2 ** 16, visibleWithin: 5, lockTimeout: 0 };
+
+    /** Saves new keys until the disk is full: those that were acknowledged, and why it ended. */
+    async function fill(backend: Backend): Promise<{ safe: Map<string, string>; reason: Error & { code?: string } }> {
+      const safe = new Map<string, string>();
+      const filling = (async () => {
+        for (;;) {
+          const key = `k${safe.size}`;
+          const value = `${key} `.repeat(1000);
+          await backend.set(key, value);
+          safe.set(key, value);
+        }
+      })();
+      return { reason: await rejection(filling), safe };
+    }
+
+    const expectAll = async (backend: Backend, safe: Map<string, string>) => {
+      for (const [key, value] of safe) expect(await text(backend, key), key).to.equal(value);
+    };
+
+    it('rejects when it is full, keeps what was acknowledged, and goes on when there is room', async () => {
+      const backend = folders.open(join(disk, 'data'), options);
+      const { safe, reason } = await fill(backend);
+      expect(reason).to.include({ code: 'KEEPSAKE_STORAGE' });
+      expect(reason.message).to.include('full');
+      expect(safe.size).to.be.within(10, 60);
+      await expectAll(backend, safe);
+      mount('-o', 'remount,size=1m');
+      await backend.set('k0', 'again');
+      safe.set('k0', 'again');
+      await backend.close();
+      const reopened = folders.open(join(disk, 'data'), options);
+      await expectAll(reopened, safe);
+      expect((await all(reopened.keys())).length).to.be.within(safe.size, safe.size + 1);
+    });
+
+    it('opens again after a crash on a full disk, with all that was acknowledged', async () => {
+      const folder = join(disk, 'data');
+      const backend = folders.open(folder, options);
+      const { safe } = await fill(backend);
+      const copy = folders.make();
+      // As a crash leaves it: what is on the disk, and nobody that holds the lock.
+      execFileSync('cp', ['-a', `${folder}/.`, copy]);
+      await expectAll(folders.open(copy, options), safe);
+      mount('-o', 'remount,size=1m');
+      await backend.close();
+    });
+
+    it('is refused on a disk that is read-only, where a read-only opener reads', async () => {
+      const folder = join(disk, 'data');
+      const before = folders.open(folder, options);
+      await before.set('a', 'safe');
+      await before.close();
+      mount('-o', 'remount,ro');
+      const error = await rejection(folders.open(folder, options).set('a', 'lost'));
+      expect(error).to.include({ code: 'KEEPSAKE_STORAGE' });
+      expect(error.message).to.include('read-only');
+      expect(await text(folders.open(folder, { readOnly: true }), 'a')).to.equal('safe');
+      mount('-o', 'remount,rw');
+    });
+  });
 });

@@ -45,6 +45,8 @@ const SYNCING = 8;
 const UNSYNCED = 8000;
 /** After how long a file that could not be written is tried again, in milliseconds. */
 const RETRY = 1000;
+/** Of how many files that cannot be written a warning is given, until all could be written again. */
+const WARNINGS = 8;
 /** The longest that a timer waits. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -234,13 +236,14 @@ export class Follower {
 
   #warn(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
-    if (!this.#warned.has(text)) {
-      this.#warned.add(text);
-      const message = this.#parts.isLost()
-        ? text
-        : `${text}. What was saved is safe in the journal, and is tried again`;
-      process.emitWarning(message, { type: 'KeepsakeWarning', code: 'KEEPSAKE_STORAGE' });
-    }
+    if (this.#warned.has(text) || this.#warned.size > WARNINGS) return;
+    this.#warned.add(text);
+    // A full disk is one trouble, not one for each file.
+    const trouble = this.#warned.size > WARNINGS ? 'more files cannot be written' : text;
+    const message = this.#parts.isLost()
+      ? trouble
+      : `${trouble}. What was saved is safe in the journal, and is tried again`;
+    process.emitWarning(message, { type: 'KeepsakeWarning', code: 'KEEPSAKE_STORAGE' });
   }
 
   #armCheckpoint(): void {
