@@ -1,4 +1,4 @@
-// Builds keepsake, installs the peers where that is due, and runs the benchmarks: `npm run bench -- [parts] [--quick] [--folder=path]`.
+// Builds keepsake, installs the peers where that is due, and runs the benchmarks: `npm run bench -- [parts] [--quick] [--fresh] [--folder=path]`.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

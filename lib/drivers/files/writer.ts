@@ -7,6 +7,7 @@ import {
   fstatSync,
   fsync,
   fsyncSync,
+  ftruncateSync,
   futimesSync,
   lstat,
   lstatSync,
@@ -220,7 +221,7 @@ interface Replacement {
   readonly mark: (() => void) | undefined;
   /** Whether the contents are synced before that. */
   readonly synced: boolean;
-  /** When the file was changed last, in milliseconds since 1970; now if absent. */
+  /** When the file was changed last, in milliseconds since 1970; now if absent. It is one that is synced later then. */
   readonly time: number | undefined;
 }
 
@@ -260,6 +261,7 @@ function replace(
       }
       putInPlace();
     };
+    const later = time !== undefined && !synced;
     const setTime = (opened: number) => {
       if (time !== undefined) futimesSync(opened, time / 1000, time / 1000);
     };
@@ -267,6 +269,8 @@ function replace(
       if (bytes.length > WRITTEN_AT_ONCE) return fill(opened, 0);
       // Handing so little to another thread, twice, costs more than writing it.
       try {
+        // ext4 begins to write what was truncated as soon as it is closed. Else it gives the file its place with the sync, by a commit for each.
+        if (later) ftruncateSync(opened, 0);
         for (let from = 0; from < bytes.length; ) {
           const written = writeSync(opened, bytes, from);
           if (written === 0) throw new Error('the disk took no more bytes');
@@ -276,6 +280,7 @@ function replace(
       } catch (wrong) {
         return end(wrong);
       }
+      if (later) return end(undefined);
       if (!synced) return closeNow(opened);
       fsync(opened, (failed) => (failed === null ? closeNow(opened) : end(failed)));
     };
