@@ -17,7 +17,7 @@ import { rangeOf, toBuffer, toBytes, toDeadline, toKey, toVersion } from './colu
 import type { HistoryStatements } from './history.js';
 import type { Link } from './link.js';
 import { type OpenedPast, SqlPast } from './past.js';
-import type { Result, Row, Statement, Values } from './statement.js';
+import type { Call, Result, Row, Statement, Values } from './statement.js';
 import { BATCH, firstVersion, type Statements } from './statements.js';
 
 /** What a driver works with, once it is open. */
@@ -48,6 +48,7 @@ export const abilities: Capabilities = capabilities({
   update: 'storage',
   increment: 'storage',
   touch: 'storage',
+  setMany: 'storage',
   persistent: true,
   enumerable: true,
   ordered: true,
@@ -98,6 +99,13 @@ export abstract class SqlDriver<S extends Statements = Statements> implements Dr
 
   protected run(statement: Statement, values: Values): Awaitable<Result> {
     return this.link.run(statement, values);
+  }
+
+  /** Runs statements of which all take effect, or none; one alone needs no transaction. */
+  protected async runTogether(calls: readonly Call[]): Promise<void> {
+    const [first] = calls;
+    if (calls.length === 1 && first !== undefined) await this.run(first.statement, first.values);
+    else if (calls.length > 1) await this.link.runAll(calls, true);
   }
 
   async read(key: string): Promise<Entry<Uint8Array> | undefined> {

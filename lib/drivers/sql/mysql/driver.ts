@@ -1,7 +1,7 @@
 import type { Counter, Entry } from '../../../backend/driver.js';
 import { ITEMS, inChunks, toBuffer, toDeadline } from '../columns.js';
 import { SqlDriver } from '../driver.js';
-import type { Result, Row, Values } from '../statement.js';
+import type { Call, Result, Row, Values } from '../statement.js';
 import { firstVersion } from '../statements.js';
 import { type MysqlStatements, OFFSET } from './statements.js';
 
@@ -55,6 +55,7 @@ export class MysqlDriver extends SqlDriver<MysqlStatements> {
     // In one order, so that two who store the same keys do not wait for each other.
     const sorted = entries.map(([key, value]) => ({ key: Buffer.from(key), value: toBuffer(value) }));
     sorted.sort((a, b) => Buffer.compare(a.key, b.key));
+    const calls: Call[] = [];
     for (const chunk of inChunks(sorted, ({ key, value }) => key.length + value.length)) {
       for (let at = 0; at < chunk.length; ) {
         const size = largestSize(chunk.length - at);
@@ -70,10 +71,11 @@ export class MysqlDriver extends SqlDriver<MysqlStatements> {
           size,
         );
         const rest = { first: firstVersion(), expires: expiresAt ?? null };
-        await this.run(this.statements.writeMany(size), { ...keys, ...values, ...rest });
+        calls.push({ statement: this.statements.writeMany(size), values: { ...keys, ...values, ...rest } });
         at += size;
       }
     }
+    await this.runTogether(calls);
   }
 
   async removeMany(keys: readonly string[]): Promise<number> {

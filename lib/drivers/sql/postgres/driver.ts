@@ -22,14 +22,17 @@ export class PostgresDriver extends ReturningDriver<PostgresStatements> {
     // In one order, so that two who store the same keys do not wait for each other.
     const sorted = entries.map(([key, value]) => ({ key: Buffer.from(key), value: toBuffer(value) }));
     sorted.sort((a, b) => Buffer.compare(a.key, b.key));
-    for (const chunk of inChunks(sorted, ({ key, value }) => key.length + value.length)) {
-      await this.run(this.statements.writeMany, {
+    const { writeMany: statement } = this.statements;
+    const calls = [...inChunks(sorted, ({ key, value }) => key.length + value.length)].map((chunk) => ({
+      statement,
+      values: {
         keys: chunk.map(({ key }) => key),
         values: chunk.map(({ value }) => value),
         first: firstVersion(),
         expires: expiresAt ?? null,
-      });
-    }
+      },
+    }));
+    await this.runTogether(calls);
   }
 
   async removeMany(keys: readonly string[]): Promise<number> {

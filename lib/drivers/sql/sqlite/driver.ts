@@ -5,9 +5,8 @@ import { ReturningDriver, type ReturningStatements } from '../returning.js';
 export class SqliteDriver extends ReturningDriver<ReturningStatements> {
   async writeMany(entries: readonly (readonly [string, Uint8Array])[], expiresAt: number | undefined): Promise<void> {
     const { write: statement } = this.statements;
-    await this.link.runAll(
+    await this.runTogether(
       entries.map(([key, value]) => ({ statement, values: this.toValues(key, value, expiresAt) })),
-      true,
     );
   }
 

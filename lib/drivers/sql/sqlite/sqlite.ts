@@ -89,6 +89,7 @@ const inMemory = capabilities({
   update: 'process',
   increment: 'process',
   touch: 'process',
+  setMany: 'process',
   persistent: false,
 });
 
