@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SingleBar } from 'cli-progress';
 import worldCountries, { type Country as CountryData } from 'world-countries';
-import { Coordinates, Country, CountryName, Currency, folder, service } from './models.js';
+import { backend, Coordinates, Country, CountryName, Currency, place, service } from './models.js';
 
 // The package's types describe its ES module, but Node loads the CommonJS one, which is the array itself.
 const countries = worldCountries as unknown as CountryData[];
@@ -48,7 +48,7 @@ async function saveAll(): Promise<void> {
 
 async function readInSecondProcess(): Promise<void> {
   const script = fileURLToPath(new URL('reader.js', import.meta.url));
-  const reader = spawn(process.execPath, ['--enable-source-maps', script, folder], { stdio: 'inherit' });
+  const reader = spawn(process.execPath, ['--enable-source-maps', script, '--backend', place], { stdio: 'inherit' });
   const [code] = await once(reader, 'exit');
   if (code !== 0) throw new Error(`the second process ended with ${code}`);
 }
@@ -60,7 +60,11 @@ console.log(
 const started = performance.now();
 await saveAll();
 console.log(`${Country.active().size} countries saved in ${Math.round(performance.now() - started)} ms,`);
-console.log(`one file each, such as ${resolve(folder, 'country', 'deu.json')}\n`);
+const isFolder = !/^[a-z0-9+]{2,}:/i.test(place);
+console.log(
+  `one ${isFolder ? `file each, such as ${resolve(place, 'country', 'deu.json')}` : 'entry each, such as country:deu'}\n`,
+);
 await service.close();
+await backend.close();
 
 await readInSecondProcess();

@@ -1,9 +1,13 @@
-import { Field, Manager, type Ref, Service, Store, StoredIn, types } from 'keepsake';
+import { parseArgs } from 'node:util';
+import { Field, Manager, openBackend, type Ref, Service, Store, StoredIn, types } from 'keepsake';
 
-/** Where the example keeps its files: the first argument, or a folder of its own. */
-export const folder = process.argv[2] ?? 'data/atlas';
+const { values, positionals } = parseArgs({ options: { backend: { type: 'string' } }, allowPositionals: true });
 
-export const service = new Service({ backend: folder });
+/** Where the example keeps its objects: a folder, or the URL of any engine; by default a folder of its own. */
+export const place = values.backend ?? positionals[0] ?? 'data/atlas';
+
+export const backend = await openBackend<Uint8Array>(place, { extension: '.json' });
+export const service = new Service({ backend });
 
 export class CountryName {
   @Field() common = '';

@@ -1,8 +1,6 @@
-// The second process: reads the countries back from their files, answers three questions, and changes one country.
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+// The second process: reads the countries back, answers three questions, and changes one country.
 import { createTwoFilesPatch } from 'diff';
-import { Country, folder, service } from './models.js';
+import { backend, Country, place, service } from './models.js';
 
 const names = (countries: Country[]) => countries.map((country) => country.name.common).join(', ');
 
@@ -14,16 +12,17 @@ console.log(
 
 console.log(`Which five are the largest?   ${names(Country.manager.largest(5))}`);
 const germany = await Country.load('DEU');
-if (germany === undefined) throw new Error('Germany is missing');
+if (germany === undefined) throw new Error(`Germany is missing: what ${place} holds, this process does not see`);
 console.log(`Who are Germany's neighbours? ${names(Country.manager.neighboursOf(germany))}`);
 const speakers = Country.manager.byRegion('Africa').filter((country) => country.languages.has('Portuguese'));
 console.log(`Who in Africa speaks Portuguese? ${names(speakers)}\n`);
 
-const file = join(folder, 'country', 'deu.json');
-const before = await readFile(file, 'utf8');
+// What is kept of it, as a person would read it.
+const read = async () => Buffer.from((await backend.get('country:deu')) ?? []).toString();
+const before = await read();
 germany.notes.push(`read by process ${process.pid}`);
 await germany.save();
-const after = await readFile(file, 'utf8');
 console.log('Germany was changed and saved:');
-console.log(createTwoFilesPatch(file, file, before, after, 'before', 'after', { context: 2 }));
+console.log(createTwoFilesPatch('deu', 'deu', before, await read(), 'before', 'after', { context: 2 }));
 await service.close();
+await backend.close();

@@ -3,13 +3,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import {
   type Backend,
   encoded,
   files,
   gzip,
-  memory,
   observed,
+  openBackend,
   randomChoice,
   readOnly,
   Statistics,
@@ -19,9 +20,11 @@ import {
   writeOnly,
 } from 'keepsake';
 
-// What would be servers: a connection to one is a backend around it.
-const hotServer = memory<Uint8Array>();
-const databaseServer = memory<string>();
+// What would be two servers: here two namespaces of one, in memory unless `--backend` names another, such as redis://localhost.
+const { values } = parseArgs({ options: { backend: { type: 'string', default: 'memory:' } } });
+const server = await openBackend<Uint8Array>(values.backend);
+const hotServer = server.namespace('document-store-hot');
+const databaseServer = encoded(server.namespace('document-store-database'), text());
 
 const archiveFolder = await mkdtemp(join(tmpdir(), 'keepsake-archive-'));
 const archivist = encoded(files(archiveFolder, { extension: '.txt' }), text());
@@ -62,5 +65,8 @@ console.log(`the replicas of the database were read ${statistics.hits} times wit
 await node.delete('1999/letter');
 console.log(`what the archive holds is seen again after a delete: ${await node.has('1999/letter')}`);
 
+await server.clear({ prefix: 'document-store-' });
 await node.close();
+await other.close();
+await server.close();
 await rm(archiveFolder, { recursive: true });

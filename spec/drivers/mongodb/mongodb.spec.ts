@@ -7,6 +7,7 @@ import { failure } from '../../support/failure.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { all, text } from '../../support/folders.js';
 import { fromProcesses } from '../../support/from-processes.js';
+import { expectFlat } from '../../support/heap.js';
 import { startMongodb } from '../../support/servers/mongodb.js';
 import { useServer } from '../../support/servers/server.js';
 
@@ -108,6 +109,7 @@ describe('mongodb', function () {
         expect(await one.count()).to.equal(counts[index]);
         expect(await one.count({ prefix: 'o*d:' })).to.equal((counts[index] as number) / 2);
       }
+      expect(await expectFlat(backend.keys(), 100_000)).to.equal(100_000);
       let met = 0;
       for await (const key of other.keys({ prefix: 'odd' })) met += /^odd:\d+$/.test(key) ? 1 : Number.NaN;
       expect(met).to.equal(10_000);

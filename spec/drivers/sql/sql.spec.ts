@@ -7,6 +7,7 @@ import { mysql, postgres, type SqlOptions, sqlite } from 'keepsake/sql';
 import { failure } from '../../support/failure.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { text } from '../../support/folders.js';
+import { expectFlat } from '../../support/heap.js';
 import { DATABASES, type Database, newTable } from '../../support/sql.js';
 
 for (const [engine, use] of Object.entries(DATABASES)) {
@@ -42,6 +43,7 @@ for (const [engine, use] of Object.entries(DATABASES)) {
       }
       const [apps, app, other] = names.map((name) => backend.namespace(name)) as [Backend, Backend, Backend];
       expect(await backend.count()).to.equal(100_000);
+      expect(await expectFlat(backend.keys(), 100_000)).to.equal(100_000);
       expect(await app.count()).to.equal(30_000);
       expect(await app.count({ prefix: 'o%d:' })).to.equal(15_000);
       let listed = 0;
