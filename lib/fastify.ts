@@ -4,6 +4,7 @@ export {
   type FastifyRateLimitRoute,
   type FastifyRateLimitSettings,
   type FastifyRateLimitStore,
+  type FastifyRouteInfo,
   fastifyRateLimitStore,
 } from './web/rate-limit/fastify-rate-limit.js';
 export { FastifySessionStore } from './web/sessions/fastify-session.js';

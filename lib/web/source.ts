@@ -46,8 +46,13 @@ export class Source<V> {
   /** The backend, at once where it is known. */
   get(): Awaitable<Backend<V>> {
     if (this.#found !== undefined) return this.#found;
-    this.#finding ??= this.#search();
-    return this.#finding;
+    if (this.#finding !== undefined) return this.#finding;
+    const finding = this.#search();
+    this.#finding = finding;
+    finding.catch(() => {
+      this.#finding = undefined;
+    });
+    return finding;
   }
 
   async #search(): Promise<Backend<V>> {
@@ -59,7 +64,6 @@ export class Source<V> {
       this.#found = found;
       return found;
     } catch (error) {
-      this.#finding = undefined;
       if (isKeepsakeError(error)) throw error;
       // Frameworks read codes such as ENOENT as "there is no such session".
       const why = error instanceof Error ? error.message : String(error);

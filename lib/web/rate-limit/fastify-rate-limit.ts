@@ -15,9 +15,15 @@ export interface FastifyRateLimitSettings {
   readonly exponentialBackoff?: boolean | undefined;
 }
 
-/** What `@fastify/rate-limit` says of the limit of a route, of which the store reads this. */
-export interface FastifyRateLimitRoute extends FastifyRateLimitSettings {
-  readonly routeInfo?: { readonly method?: string | readonly string[]; readonly url?: string } | undefined;
+/** What a route is known by. */
+export interface FastifyRouteInfo {
+  readonly method?: string | readonly string[] | undefined;
+  readonly url?: string | undefined;
+}
+
+/** What `@fastify/rate-limit` says of the limit of a route: its settings with the route in `routeInfo`. Its types say the route alone. */
+export interface FastifyRateLimitRoute extends FastifyRateLimitSettings, FastifyRouteInfo {
+  readonly routeInfo?: FastifyRouteInfo | undefined;
 }
 
 /** A store as `@fastify/rate-limit` wants it. */
@@ -89,7 +95,7 @@ class RouteStore implements FastifyRateLimitStore {
   }
 
   child(route: FastifyRateLimitRoute): FastifyRateLimitStore {
-    const { method = '', url = '' } = route.routeInfo ?? {};
+    const { method = '', url = '' } = route.routeInfo ?? route;
     return new RouteStore(this.#counters.within(`${String(method)} ${url}`), route);
   }
 }

@@ -7,7 +7,7 @@ export interface RateLimitInfo {
   /** How often the client came within the window, this time included. */
   totalHits: number;
   /** When the window ends. */
-  resetTime: Date | undefined;
+  resetTime: Date;
 }
 
 /** What a limiter tells its store. */
@@ -43,7 +43,7 @@ export class RateLimitStore {
     if (this.#window === undefined) {
       throw new InvalidArgumentError(`${this.#what}: it counts for a limiter, which calls init({ windowMs }) first`);
     }
-    return toInfo(await this.#counters.hit(key, this.#window));
+    return this.#info(await this.#counters.hit(key, this.#window));
   }
 
   /** Takes a request back: for `skipFailedRequests` and `skipSuccessfulRequests`. */
@@ -54,7 +54,7 @@ export class RateLimitStore {
   /** What was counted so far; `undefined` outside of a window. */
   async get(key: string): Promise<RateLimitInfo | undefined> {
     const found = await this.#counters.read(key);
-    return found && toInfo(found);
+    return found && this.#info(found);
   }
 
   /** Lets a client begin anew. */
@@ -69,6 +69,11 @@ export class RateLimitStore {
 
   /** Does nothing: the backend belongs to whoever made it. */
   shutdown(): void {}
+
+  #info({ hits, expiresAt }: Hits): RateLimitInfo {
+    // Only a counter that somebody else has made has no end.
+    return { totalHits: hits, resetTime: new Date(expiresAt ?? Date.now() + (this.#window ?? 0)) };
+  }
 }
 
 /**
@@ -101,8 +106,4 @@ export class HonoRateLimitStore extends RateLimitStore {
   constructor(options: RateLimitStoreOptions) {
     super(options, 'HonoRateLimitStore');
   }
-}
-
-function toInfo({ hits, expiresAt }: Hits): RateLimitInfo {
-  return { totalHits: hits, resetTime: expiresAt === undefined ? undefined : new Date(expiresAt) };
 }
