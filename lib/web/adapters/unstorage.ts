@@ -28,10 +28,10 @@ export interface UnstorageCallOptions {
 export type UnstorageValue = null | string | number | boolean | object;
 
 /** What a driver tells of an item. */
-export interface UnstorageMeta {
+export type UnstorageMeta = {
   /** The **seconds** that are left; absent for an item that stays. */
   ttl?: number;
-}
+};
 
 /** A driver as unstorage wants it. */
 export interface UnstorageDriver {
