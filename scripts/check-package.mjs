@@ -23,11 +23,16 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { ExpressRateLimitStore, ExpressSessionStore } from 'keepsake/express';
+import { FastifySessionStore, fastifyRateLimitStore } from 'keepsake/fastify';
+import { HonoRateLimitStore, HonoSessionStorage, HonoSessionStore } from 'keepsake/hono';
+import { KeyvAdapter } from 'keepsake/keyv';
 import { type MemcachedOptions, memcached } from 'keepsake/memcached';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { postgres, sqlite } from 'keepsake/sql';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
+import { unstorageDriver } from 'keepsake/unstorage';
 
 const service = new Service({ backend: memory() });
 
@@ -47,6 +52,9 @@ export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ 
 export const shared = (options: RedisOptions) => redis('redis://localhost', options);
 export const databases = [sqlite('app.db', { history: true }), postgres('postgres://localhost/app')];
 export const cached = (options: MemcachedOptions) => memcached('memcached://localhost', options);
+export const sessions = [ExpressSessionStore, FastifySessionStore, HonoSessionStore, HonoSessionStorage].map((Store) => new Store({ backend: memory() }));
+export const limits = [ExpressRateLimitStore, HonoRateLimitStore].map((Store) => new Store({ backend: files('limits') }));
+export const adapters = [fastifyRateLimitStore({ backend: memory() }), new KeyvAdapter({ backend: files('keyv') }), unstorageDriver({ backend: memory() })];
 export { contract, joinSupervisor, Supervisor };
 `;
 
