@@ -5,7 +5,7 @@ import { limitedApps } from './limited-apps.js';
 const [url = '', namespace = '', name = ''] = process.argv.slice(2);
 const backend = redis(url, { namespace });
 const app = limitedApps.find((one) => one.name === name);
-const site = await app?.start(backend as never, { limit: 100, window: 600_000 });
+const site = await app?.start(backend, { limit: 100, window: 600_000 });
 console.log(site?.url);
 process.stdin.resume();
 process.stdin.once('end', () => process.exit());

@@ -133,7 +133,7 @@ for (const { version, make } of versions) {
       it('keeps namespaces apart, also ones that look alike', async () => {
         await backend().set('other', 'stays');
         // Keyv 5 itself mixes up a key that begins with its own namespace.
-        const names = ['keyv1', 'keyv2', 'keyv', 'keyv1:x', 'keyv1:y', '*'];
+        const names = ['keyv1', 'keyv2', 'keyv', 'keyv1:x', 'keyv1%3Ax', 'keyv1:y', '*', 'ein Wort ü'];
         const keyvs = names.map((namespace) => keyv({ namespace }));
         for (const [index, one] of keyvs.entries()) {
           await one.set('foo', index);
