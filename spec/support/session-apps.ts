@@ -151,6 +151,7 @@ const withHonoSessions = (renews: boolean): SessionApp => ({
         autoExtendExpiration: renews,
       }),
     );
+    app.onError((error, context) => context.text(String((error as { code?: string }).code), 500));
     app.get('/*', async (context) => {
       const session = context.get('session');
       const data = {

@@ -4,11 +4,16 @@ import { millisecondsUntil, type SessionRecord, SessionRecords, type SessionStor
 /** What the store reads of a session: the rest is JSON to it. */
 interface SessionLike {
   readonly cookie?: { readonly expires?: unknown } | undefined;
+  /** Whether the request has changed it, its cookie aside. */
+  readonly isModified?: (() => boolean) | undefined;
 }
 
 /**
  * A store of `@fastify/session` over any backend. Sessions are JSON text by their ids, and expire with their cookies, or after `ttl` where
  * the cookie lasts as long as the browser.
+ *
+ * With `rolling`, @fastify/session saves every session that a request has read. Of one that the request has not changed, only the cookie and
+ * the deadline are stored, so that no change of another request is overwritten.
  *
  * No error has the code `ENOENT`, which @fastify/session would take for a session that is not there.
  *
@@ -28,8 +33,14 @@ export class FastifySessionStore {
 
   /** Stores a session until its cookie expires. */
   set(id: string, session: SessionLike, callback?: (error: Error | null) => void): void {
+    answer(this.#set(id, session), callback);
+  }
+
+  async #set(id: string, session: SessionLike): Promise<void> {
     const ttl = millisecondsUntil(session?.cookie?.expires, this.#records.ttl);
-    answer(this.#records.set(id, session, ttl), callback);
+    const unchanged = typeof session?.isModified === 'function' && !session.isModified();
+    if (unchanged && (await this.#records.replaceCookie(id, session.cookie, ttl))) return;
+    await this.#records.set(id, session, ttl);
   }
 
   /** The session of an id; `null` where there is none. */

@@ -80,6 +80,22 @@ export class SessionRecords {
     return (await backend.has(id)) && backend.set(id, text, { ttl });
   }
 
+  /**
+   * Gives a session another cookie and `ttl`, and leaves the rest as whoever was last has stored it; whether it was there, and the backend can.
+   */
+  async replaceCookie(id: string, cookie: unknown, ttl: number): Promise<boolean> {
+    if (!isId(id) || !(ttl > 0)) return false;
+    const backend = await this.#source.get();
+    if (backend.capabilities.update === 'none') return false;
+    const stored = await backend.update(
+      id,
+      (current) =>
+        current === undefined ? undefined : this.toText(id, { ...this.#parse(backend, id, current), cookie }),
+      { ttl },
+    );
+    return stored !== undefined;
+  }
+
   /** Moves the deadline to `ttl` milliseconds from now, and nothing else; one that has none left is removed. */
   async touch(id: string, ttl: number): Promise<void> {
     if (!isId(id)) return;

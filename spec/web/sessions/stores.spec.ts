@@ -313,15 +313,60 @@ describe('HonoSessionStore', () => {
 
   it('expires a session as it says', async () => {
     const clock = new TestClock();
-    const store = new HonoSessionStore({ backend: memory<unknown>({ clock: clock.now }) });
-    const session = { _expire: new Date(Date.now() + 60_000).toISOString() };
+    const backend = memory<unknown>({ clock: clock.now });
+    const store = new HonoSessionStore({ backend });
+    const session = { _expire: new Date(Date.now() + 60_000).toISOString(), _data: {} };
     await store.createSession('a', session);
     clock.advance(30_000);
-    await store.persistSessionData('a', session);
+    const read = await store.getSessionById<typeof session>('a');
+    expect(Date.parse(read?._expire ?? '')).to.equal((await backend.getEntry('sessions:a'))?.expiresAt);
+    await store.persistSessionData('a', { ...session, _data: { n: 1 } } as object);
     clock.advance(45_000);
-    expect(await store.getSessionById('a')).to.deep.equal(session);
+    expect((await store.getSessionById<typeof session>('a'))?._data).to.deep.equal({ n: 1 });
     clock.advance(30_000);
     expect(await store.getSessionById('a')).to.equal(null);
+  });
+
+  it('moves only the deadline of a session that is saved as it was read', async () => {
+    const clock = new TestClock();
+    const backend = memory<unknown>({ clock: clock.now });
+    const store = new HonoSessionStore({ backend, ttl: '1m' });
+    type Saved = { _expire: null; _accessed?: string; _data: { n: number } };
+    await store.createSession('a', { _expire: null, _data: { n: 1 } } as object);
+    const reader = (await store.getSessionById<Saved>('a')) as Saved;
+    const writer = (await store.getSessionById<Saved>('a')) as Saved;
+    writer._data.n = 2;
+    await store.persistSessionData('a', writer);
+    clock.advance(45_000);
+    reader._accessed = 'now';
+    await store.persistSessionData('a', reader);
+    clock.advance(45_000);
+    expect((await store.getSessionById<Saved>('a'))?._data.n).to.equal(2);
+    // Back to what it was when it was read is a change.
+    writer._data.n = 1;
+    await store.persistSessionData('a', writer);
+    expect((await store.getSessionById<Saved>('a'))?._data.n).to.equal(1);
+  });
+});
+
+describe('FastifySessionStore', () => {
+  it('stores only the cookie and the deadline of a session that the request has not changed', async () => {
+    const clock = new TestClock();
+    const backend = memory<unknown>({ clock: clock.now });
+    const store = new FastifySessionStore({ backend });
+    const set = (session: object) => told((callback) => store.set('a', session, callback));
+    const get = () => told<Record<string, unknown> | null>((callback) => store.get('a', callback));
+    const unchanged = { cookie: inAMinute(), n: 'new', isModified: () => false };
+    await set(unchanged);
+    expect((await get())?.n, 'one that was not there').to.equal('new');
+    await set({ cookie: inAMinute(), n: 'changed', isModified: () => true });
+    clock.advance(45_000);
+    await set({ ...unchanged, cookie: { ...inAMinute(), path: '/shop' } });
+    clock.advance(45_000);
+    expect(await get()).to.deep.include({ n: 'changed' });
+    expect((await get())?.cookie).to.include({ path: '/shop' });
+    await set({ ...unchanged, cookie: cookie(new Date(0)) });
+    expect(await get()).to.equal(null);
   });
 });
 
