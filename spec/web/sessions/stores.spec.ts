@@ -221,6 +221,19 @@ describe('session stores', () => {
     }
   });
 
+  it('reach nothing but sessions by an id, whoever made it up', async () => {
+    const root = memory<unknown>();
+    const session = '{"cookie":{},"_data":{},"_expire":null}';
+    for (const key of ['secret', 'rate_limit:secret', 'sessionsx:secret']) await root.set(key, session);
+    const store = new HonoSessionStore({ backend: root });
+    const ids = ['secret', 'rate_limit:secret', '../secret', ':secret', 'x:secret', 'sessionsx:secret', '%73ecret'];
+    for (const id of ids) {
+      expect(await store.getSessionById(id), id).to.equal(null);
+      await store.deleteSession(id);
+    }
+    expect(await root.count()).to.equal(3);
+  });
+
   it('hand on what the backend fails with', async () => {
     const driver = new FailingDriver();
     driver.fate = () => 'before';
