@@ -23,6 +23,10 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { ExpressRateLimitStore, ExpressSessionStore } from 'keepsake/express';
+import { FastifySessionStore, fastifyRateLimitStore } from 'keepsake/fastify';
+import { HonoRateLimitStore, HonoSessionStorage, HonoSessionStore } from 'keepsake/hono';
+import { KeyvAdapter } from 'keepsake/keyv';
 import { type MemcachedOptions, memcached } from 'keepsake/memcached';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { postgres, sqlite } from 'keepsake/sql';
@@ -32,6 +36,7 @@ import { type RedisOptions, redis } from 'keepsake/redis';
 import { type S3Options, s3 } from 'keepsake/s3';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
+import { unstorageDriver } from 'keepsake/unstorage';
 
 const service = new Service({ backend: memory() });
 
@@ -54,6 +59,9 @@ export const cached = (options: MemcachedOptions) => memcached('memcached://loca
 export const objects = (options: S3Options) => s3('s3://bucket', options);
 export const documents = (options: MongodbOptions) => mongodb('mongodb://localhost', options);
 export const items = (options: DynamodbOptions) => dynamodb('dynamodb://region/table', options);
+export const sessions = [ExpressSessionStore, FastifySessionStore, HonoSessionStore, HonoSessionStorage].map((Store) => new Store({ backend: memory() }));
+export const limits = [ExpressRateLimitStore, HonoRateLimitStore].map((Store) => new Store({ backend: files('limits') }));
+export const adapters = [fastifyRateLimitStore({ backend: memory() }), new KeyvAdapter({ backend: files('keyv') }), unstorageDriver({ backend: memory() })];
 export { contract, joinSupervisor, Supervisor };
 `;
 
