@@ -1,0 +1,14 @@
+export type { KeepsakeOptions } from './web/application.js';
+export type { BackendsOption, Part, UseOption } from './web/backends.js';
+export { fromEnvironment } from './web/cache/environment.js';
+export type { HandlerCache } from './web/cache/handler-cache.js';
+export type {
+  CacheBackendName,
+  CacheCodecName,
+  CacheConfiguration,
+  CacheSource,
+  ConfigurationPairs,
+} from './web/cache/options.js';
+export { type ExpressKeepsake, keepsake } from './web/express/middleware.js';
+export type { Lifetime, ResponseCacheOptions, RouteCache, RouteCacheOptions } from './web/responses/options.js';
+export type { ResponseCache } from './web/responses/response-cache.js';

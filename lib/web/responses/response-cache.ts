@@ -1,0 +1,298 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
+import type { Backend } from '../../backend/backend.js';
+import { type Directives, requestDirectives, secondsOf } from '../cache-control.js';
+import { Flight } from './flight.js';
+import {
+  entityTag,
+  type HeaderList,
+  type HeaderOf,
+  headerIn,
+  headersOf304,
+  isNotModified,
+  storedHeaders,
+} from './headers.js';
+import { keyOf, variantKey } from './keys.js';
+import type { ResponseSettings, RoutePlan } from './options.js';
+import { ageNow, judge, termsOf } from './policy.js';
+import { Records, type StoredResponse, type Variants } from './record.js';
+import { type Recorded, Recording } from './recording.js';
+
+/** A request, as the bindings to frameworks tell of it. */
+export interface Asked {
+  /** In upper case. */
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  /** Headers by their names in lower case. */
+  readonly header: HeaderOf;
+  /** Makes the same request again within the application, with these headers in place of those that it had. */
+  readonly again: (headers: { readonly [name: string]: string }) => Promise<unknown>;
+}
+
+/** What to do with a request. */
+export type Answer =
+  | { readonly send: { readonly status: number; readonly headers: HeaderList; readonly body: Uint8Array | undefined } }
+  /** Run the handler, and record what it answers. */
+  | { readonly record: Recording };
+
+/** The header by which a request is known that was made to renew a stale response. */
+const REFRESH = 'x-keepsake-refresh';
+/** For so long nobody waits for a response that was not stored the last time, in milliseconds. */
+const PASS = 5000;
+
+/** The stored responses of one application. */
+export class ResponseCache {
+  readonly settings: ResponseSettings;
+  readonly #records: Records;
+  readonly #report: (error: unknown) => void;
+  readonly #flights = new Map<string, Flight>();
+  readonly #passes = new LRUCache<string, true>({ max: 10_000, ttl: PASS });
+  readonly #goals = new Set<Goal>();
+  readonly #refreshing = new Map<string, Promise<unknown>>();
+  readonly #token = randomUUID();
+
+  constructor(backend: Backend<unknown>, settings: ResponseSettings, report: (error: unknown) => void) {
+    this.settings = settings;
+    this.#records = new Records(backend);
+    this.#report = report;
+  }
+
+  /** What to do with a request; never rejects: what the backend fails at is reported, and the handler runs. */
+  async answer(asked: Asked, plan: RoutePlan): Promise<Answer> {
+    const { method, header } = asked;
+    const request = this.settings.honourRequests
+      ? requestDirectives(header('cache-control'), header('pragma'))
+      : requestDirectives(undefined, undefined);
+    const cacheable = method === 'GET' || method === 'HEAD';
+    if (!cacheable || header('range') !== undefined || request.has('no-store')) return this.#run(asked, 'bypass');
+    const personal =
+      (!plan.authorized && header('authorization') !== undefined) || (!plan.cookies && header('cookie') !== undefined);
+    const refresh = header(REFRESH) === this.#token;
+    const primary = keyOf(asked.url);
+    let found: Found;
+    try {
+      found = await this.#find(primary, header);
+    } catch (error) {
+      this.#report(error);
+      return this.#run(asked, 'bypass');
+    }
+    const { response } = found;
+    if (response !== undefined && !refresh && (!personal || response.shared)) {
+      const sent = this.#reuse(asked, response, request, found.key);
+      if (sent !== undefined) return sent;
+    }
+    if (request.has('only-if-cached')) {
+      return { send: { status: 504, headers: OF_504, body: method === 'HEAD' ? undefined : NOT_CACHED } };
+    }
+    if (method === 'HEAD') return this.#run(asked, 'miss');
+    if (personal) return this.#run(asked, 'bypass', { primary, plan, personal });
+    const anew = refresh || request.has('no-cache') || secondsOf(request, 'max-age') === 0;
+    return this.#make(asked, { primary, plan, personal }, found.key, anew, request);
+  }
+
+  /** Voids the cached response of a URL (path and query), with all that vary by headers. */
+  async delete(url: string): Promise<void> {
+    const key = keyOf(url);
+    for (const goal of this.#goals) {
+      // What is being made now may be of before: it is neither stored nor waited for any more.
+      if (goal.primary === key) this.#void(goal);
+    }
+    await this.#records.remove(key);
+  }
+
+  /** Voids the cached response of a URL, after a request that changed something; never rejects. */
+  async invalidate(url: string): Promise<void> {
+    try {
+      await this.delete(url);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Voids all cached responses. */
+  async clear(): Promise<void> {
+    for (const goal of this.#goals) this.#void(goal);
+    await this.#records.clear();
+  }
+
+  /** Waits for what is made anew in the background, as long as a request would. */
+  async settle(): Promise<void> {
+    if (this.#refreshing.size === 0) return;
+    const stop = new AbortController();
+    const over = setTimeout(this.settings.waitFor, undefined, { signal: stop.signal }).catch(() => undefined);
+    await Promise.race([Promise.allSettled(this.#refreshing.values()), over]);
+    stop.abort();
+  }
+
+  /** Runs the handler, unless another request does so for the same response: then waits for that. */
+  async #make(asked: Asked, aim: Aim, key: string, anew: boolean, request: Directives): Promise<Answer> {
+    for (;;) {
+      const flight = this.#flights.get(key);
+      if (flight === undefined) {
+        const started = new Flight();
+        this.#flights.set(key, started);
+        return this.#run(asked, 'miss', { ...aim, flight: started, key });
+      }
+      if (anew || this.#passes.has(key)) return this.#run(asked, 'miss', aim);
+      const landing = await flight.wait(this.settings.waitFor);
+      if (landing === 'left') continue;
+      // One that takes so long may never end: the next request does not wait for it again.
+      if (landing === 'late') this.#end({ flight, key });
+      const reused = typeof landing === 'object' && landing.fits(asked.header);
+      const sent = reused ? this.#reuse(asked, landing.response, request, key) : undefined;
+      return sent ?? this.#run(asked, 'miss', aim);
+    }
+  }
+
+  #void(goal: Goal): void {
+    goal.voided = true;
+    this.#end(goal);
+  }
+
+  /** Lets nobody join any more. */
+  #end({ flight, key }: Pick<Goal, 'flight' | 'key'>): void {
+    if (key !== undefined && this.#flights.get(key) === flight) this.#flights.delete(key);
+  }
+
+  #run(asked: Asked, state: 'miss' | 'bypass', aim?: Aim): Answer {
+    const { header } = asked;
+    if (aim === undefined) {
+      const nothing = { wanted: () => false, done: async () => undefined };
+      return { record: new Recording({ state, header, maxBytes: 0, ...nothing }) };
+    }
+    const goal: Goal = { ...aim, voided: false };
+    this.#goals.add(goal);
+    const { plan, personal } = goal;
+    const wanted = (status: number, headers: HeaderList) =>
+      termsOf({ status, headers, personal }, plan, this.settings.clock()) !== undefined;
+    const done = async (recorded: Recorded | 'none' | 'left') => {
+      try {
+        if (typeof recorded === 'object') await this.#land(asked, goal, recorded);
+        else if (recorded === 'none' && goal.key !== undefined) this.#passes.set(goal.key, true);
+      } catch (error) {
+        this.#report(error);
+      } finally {
+        this.#goals.delete(goal);
+        this.#end(goal);
+        // In this order: who tries next finds nobody else to wait for.
+        goal.flight?.land(recorded === 'left' ? 'left' : 'none');
+      }
+    };
+    return { record: new Recording({ state, header, maxBytes: plan.maxBytes, wanted, done }) };
+  }
+
+  /** Stores a response, and gives it to those who wait. */
+  async #land(asked: Asked, goal: Goal, recorded: Recorded): Promise<void> {
+    const { primary, plan, personal, flight, key } = goal;
+    const now = this.settings.clock();
+    const terms = termsOf({ ...recorded, personal }, plan, now);
+    if (terms === undefined) return;
+    const { vary, ...rest } = terms;
+    const headers = [...storedHeaders(recorded.headers)];
+    if (recorded.status === 200 && headerIn(headers, 'etag') === undefined) {
+      headers.push(['etag', entityTag(recorded.body)]);
+    }
+    const response: StoredResponse = { status: recorded.status, headers, storedAt: now, ...rest, body: recorded.body };
+    const selected = vary.map((name) => asked.header(name));
+    const fits = (header: HeaderOf) => vary.every((name, index) => header(name) === selected[index]);
+    // Those who wait need not wait for the backend; those who come meanwhile find the flight.
+    flight?.land({ response, fits });
+    if (key !== undefined) this.#passes.delete(key);
+    if (goal.voided) return;
+    const ttl = terms.lifetime === null ? null : 1000 * Math.max(1, terms.lifetime + terms.staleFor - terms.age);
+    if (vary.length === 0) return this.#records.write(primary, response, ttl);
+    const generation = await this.#writeVariants(primary, vary, ttl, now);
+    await this.#records.write(variantKey(primary, generation, selected), response, ttl);
+  }
+
+  /** Notes by which headers the responses of a URL vary, for as long as any of them lives. */
+  async #writeVariants(key: string, vary: readonly string[], ttl: number | null, now: number): Promise<string> {
+    const before = await this.#records.readEntry(key).catch(() => undefined);
+    const stored = before?.stored;
+    const same = stored !== undefined && 'vary' in stored && stored.vary.join() === vary.join();
+    const generation = same ? stored.generation : randomUUID();
+    const left = same ? (before?.expiresAt === undefined ? null : before.expiresAt - now) : ttl;
+    const longest = ttl === null || left === null ? null : Math.max(ttl, left);
+    const variants: Variants = { vary, generation };
+    await this.#records.write(key, variants, longest);
+    return generation;
+  }
+
+  async #find(primary: string, header: HeaderOf): Promise<Found> {
+    const stored = (await this.#records.read(primary))?.stored;
+    if (stored === undefined || !('vary' in stored)) return { key: primary, response: stored };
+    const key = variantKey(primary, stored.generation, stored.vary.map(header));
+    const variant = (await this.#records.read(key))?.stored;
+    return { key, response: variant === undefined || 'vary' in variant ? undefined : variant };
+  }
+
+  /** A stored response as an answer, where it is one. */
+  #reuse(asked: Asked, response: StoredResponse, request: Directives, key: string): Answer | undefined {
+    const now = this.settings.clock();
+    const verdict = judge(response, request, now);
+    if (verdict === 'no') return undefined;
+    if (verdict === 'revalidate') this.#refresh(asked, key);
+    const state = verdict === 'fresh' ? 'hit' : 'stale';
+    const headers: HeaderList = [...response.headers, ['age', String(ageNow(response, now))], ['x-cache', state]];
+    if (response.status === 200 && isNotModified(asked.header, headers)) {
+      return { send: { status: 304, headers: headersOf304(headers), body: undefined } };
+    }
+    const body = asked.method === 'HEAD' ? undefined : response.body;
+    const length = [...headers, ['content-length', String(response.body.length)] as const];
+    const bodiless = response.status === 204 || response.status === 205;
+    return {
+      send: { status: response.status, headers: bodiless ? headers : length, body: bodiless ? undefined : body },
+    };
+  }
+
+  /** Makes a response anew in the background, once at a time. */
+  #refresh(asked: Asked, key: string): void {
+    if (this.#refreshing.has(key)) return;
+    const again = Promise.resolve()
+      .then(() => asked.again({ [REFRESH]: this.#token }))
+      .catch((error) => this.#report(error))
+      .finally(() => this.#refreshing.delete(key));
+    this.#refreshing.set(key, again);
+  }
+}
+
+/** The headers that a request is made again without: it is to be answered in full, and from the handler. */
+export const NOT_AGAIN: readonly string[] = [
+  ...['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range'],
+  ...['cache-control', 'pragma', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'expect'],
+];
+
+/** The headers that a handler does not see where its response is recorded: it would answer with less than the whole. */
+export const NOT_SEEN: readonly string[] = ['if-none-match', 'if-modified-since'];
+
+const OF_504: HeaderList = [
+  ['content-type', 'text/plain; charset=utf-8'],
+  ['cache-control', 'no-store'],
+  ['x-cache', 'miss'],
+];
+const NOT_CACHED = Buffer.from('Gateway Timeout: there is no cached response\n');
+
+/** What is stored for a request. */
+interface Found {
+  /** The key of the response, be it there or not. */
+  readonly key: string;
+  readonly response: StoredResponse | undefined;
+}
+
+/** What a response is recorded for. */
+interface Aim {
+  readonly primary: string;
+  readonly plan: RoutePlan;
+  readonly personal: boolean;
+  /** Those who wait, with the key under which they do. */
+  readonly flight?: Flight;
+  readonly key?: string;
+}
+
+/** A response that is being made. */
+interface Goal extends Aim {
+  /** Whether it must not be stored: its URL was voided meanwhile. */
+  voided: boolean;
+}
