@@ -120,11 +120,13 @@ function outermost(app: Application): Application {
   return parent === undefined ? app : outermost(parent);
 }
 
-/** Voids what is cached before the client hears of its success, so that it does not read what was before. */
+/** Voids what is cached before the response ends, so that the client does not read what was before. */
 function invalidateWith(response: Response, invalidate: () => Promise<void>): void {
-  const writeHead = response.writeHead.bind(response) as (...parameters: unknown[]) => Response;
-  response.writeHead = ((status: number, ...more: readonly unknown[]) => {
-    if (status >= 200 && status < 400) void invalidate();
-    return writeHead(status, ...more);
-  }) as typeof response.writeHead;
+  const end = response.end.bind(response) as (...parameters: unknown[]) => Response;
+  response.end = ((...parameters: unknown[]) => {
+    if (response.statusCode < 200 || response.statusCode >= 400) return end(...parameters);
+    // Never rejects.
+    void invalidate().then(() => end(...parameters));
+    return response;
+  }) as typeof response.end;
 }

@@ -72,7 +72,10 @@ export function keepsake<E extends KeepsakeEnv>(app: Hono<E>, options: KeepsakeO
     return async (c, next) => {
       const found = await answer(responses, plan, c, (request) => app.fetch(request, c.env as never));
       if ('send' in found) return send(c, found.send);
-      if (found.record.state === 'miss') hide(c);
+      if (found.record.state === 'miss') {
+        c.req.raw.signal.addEventListener('abort', () => found.record.leave(), { once: true });
+        hide(c);
+      }
       try {
         await next();
       } catch (error) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Backend } from '../../backend/backend.js';
+import { isKeepsakeError } from '../../errors.js';
 import { type Directives, requestDirectives, secondsOf } from '../cache-control.js';
 import { Flight } from './flight.js';
 import {
@@ -33,6 +34,7 @@ export interface Asked {
 
 /** What to do with a request. */
 export type Answer =
+  /** Send this; to a `HEAD` without the body. */
   | { readonly send: { readonly status: number; readonly headers: HeaderList; readonly body: Uint8Array | undefined } }
   /** Run the handler, and record what it answers. */
   | { readonly record: Recording };
@@ -76,7 +78,9 @@ export class ResponseCache {
       found = await this.#find(primary, header);
     } catch (error) {
       this.#report(error);
-      return this.#run(asked, 'bypass');
+      // What cannot be read is replaced; a backend that fails is not asked to store something as well.
+      if (!isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA')) return this.#run(asked, 'bypass');
+      found = { key: primary, response: undefined };
     }
     const { response } = found;
     if (response !== undefined && !refresh && (!personal || response.shared)) {
@@ -84,7 +88,7 @@ export class ResponseCache {
       if (sent !== undefined) return sent;
     }
     if (request.has('only-if-cached')) {
-      return { send: { status: 504, headers: OF_504, body: method === 'HEAD' ? undefined : NOT_CACHED } };
+      return { send: { status: 504, headers: OF_504, body: NOT_CACHED } };
     }
     if (method === 'HEAD') return this.#run(asked, 'miss');
     if (personal) return this.#run(asked, 'bypass', { primary, plan, personal });
@@ -95,10 +99,7 @@ export class ResponseCache {
   /** Voids the cached response of a URL (path and query), with all that vary by headers. */
   async delete(url: string): Promise<void> {
     const key = keyOf(url);
-    for (const goal of this.#goals) {
-      // What is being made now may be of before: it is neither stored nor waited for any more.
-      if (goal.primary === key) this.#void(goal);
-    }
+    await this.#void([...this.#goals].filter(({ primary }) => primary === key));
     await this.#records.remove(key);
   }
 
@@ -113,7 +114,7 @@ export class ResponseCache {
 
   /** Voids all cached responses. */
   async clear(): Promise<void> {
-    for (const goal of this.#goals) this.#void(goal);
+    await this.#void([...this.#goals]);
     await this.#records.clear();
   }
 
@@ -146,9 +147,13 @@ export class ResponseCache {
     }
   }
 
-  #void(goal: Goal): void {
-    goal.voided = true;
-    this.#end(goal);
+  /** What is being made now may be of before: it is not stored, nor waited for any more. What is being stored already is waited for. */
+  async #void(goals: readonly Goal[]): Promise<void> {
+    for (const goal of goals) {
+      goal.voided = true;
+      this.#end(goal);
+    }
+    await Promise.allSettled(goals.map(({ storing }) => storing));
   }
 
   /** Lets nobody join any more. */
@@ -202,8 +207,19 @@ export class ResponseCache {
     if (key !== undefined) this.#passes.delete(key);
     if (goal.voided) return;
     const ttl = terms.lifetime === null ? null : 1000 * Math.max(1, terms.lifetime + terms.staleFor - terms.age);
+    goal.storing = this.#store(primary, response, vary, selected, ttl);
+    await goal.storing;
+  }
+
+  async #store(
+    primary: string,
+    response: StoredResponse,
+    vary: readonly string[],
+    selected: readonly (string | undefined)[],
+    ttl: number | null,
+  ): Promise<void> {
     if (vary.length === 0) return this.#records.write(primary, response, ttl);
-    const generation = await this.#writeVariants(primary, vary, ttl, now);
+    const generation = await this.#writeVariants(primary, vary, ttl, response.storedAt);
     await this.#records.write(variantKey(primary, generation, selected), response, ttl);
   }
 
@@ -239,11 +255,14 @@ export class ResponseCache {
     if (response.status === 200 && isNotModified(asked.header, headers)) {
       return { send: { status: 304, headers: headersOf304(headers), body: undefined } };
     }
-    const body = asked.method === 'HEAD' ? undefined : response.body;
     const length = [...headers, ['content-length', String(response.body.length)] as const];
     const bodiless = response.status === 204 || response.status === 205;
     return {
-      send: { status: response.status, headers: bodiless ? headers : length, body: bodiless ? undefined : body },
+      send: {
+        status: response.status,
+        headers: bodiless ? headers : length,
+        body: bodiless ? undefined : response.body,
+      },
     };
   }
 
@@ -295,4 +314,6 @@ interface Aim {
 interface Goal extends Aim {
   /** Whether it must not be stored: its URL was voided meanwhile. */
   voided: boolean;
+  /** The write that is under way in the end. */
+  storing?: Promise<void>;
 }
