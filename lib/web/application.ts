@@ -57,7 +57,7 @@ export class KeepsakeApplication implements AsyncDisposable {
     const { registry, close } = backendsOf(options.backends, options.use);
     this.backends = registry;
     this.#close = close;
-    this.responses = new ResponseCache(registry.get('response_cache'), settings, report);
+    this.responses = new ResponseCache(() => registry.get('response_cache'), settings, report);
   }
 
   /** The cache, for use outside of requests. */

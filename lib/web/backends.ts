@@ -15,10 +15,10 @@ export type Part = (typeof PARTS)[number];
  * registered is in memory then.
  */
 export type BackendsOption =
-  | BackendRegistry<never>
-  | Backend<never>
-  | { readonly [name: string]: Backend<never> }
-  | ReadonlyMap<string, Backend<never>>;
+  | BackendRegistry<unknown>
+  | Backend<unknown>
+  | { readonly [name: string]: Backend<unknown> }
+  | ReadonlyMap<string, Backend<unknown>>;
 
 /** The name of a registered backend for a part, in place of its own. */
 export type UseOption = { readonly [Name in Part]?: string | undefined };
@@ -52,10 +52,9 @@ export function backendsOf(given: BackendsOption | undefined, use: UseOption = {
 }
 
 function registryOf(given: BackendsOption | undefined): BackendRegistry<unknown> {
-  if (given instanceof BackendRegistry) return given as unknown as BackendRegistry<unknown>;
+  if (given instanceof BackendRegistry) return given;
   if (given instanceof Backend) {
-    const root = given as unknown as Backend<unknown>;
-    return new BackendRegistry({ defaultFactory: (name) => root.namespace(name) });
+    return new BackendRegistry({ defaultFactory: (name) => given.namespace(name) });
   }
-  return new BackendRegistry<unknown>({ backends: given as unknown as ReadonlyMap<string, Backend<unknown>> });
+  return new BackendRegistry<unknown>({ backends: given });
 }

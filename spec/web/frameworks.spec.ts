@@ -260,7 +260,7 @@ describe('keepsake/hono', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     expect(await text(url)).to.equal('200 miss made 1');
     for (let tries = 0; count < 2 && tries < 300; tries++) {
-      expect(await text(url)).to.match(/made 1$/);
+      expect(await text(url)).to.match(/made [12]$/);
       await setTimeout(20);
     }
     expect(count).to.equal(2);

@@ -53,7 +53,7 @@ function check(given: unknown): CheckedConfiguration {
   const { backend = 'inmemory', codec, ttl = 60 } = options as CacheConfiguration;
   return Object.freeze({
     ...(options as CacheConfiguration),
-    backend: typeof backend === 'string' ? (BACKEND_NAMES[backend.toLowerCase()] as string) : ownBackend(backend),
+    backend: typeof backend === 'string' ? (BACKEND_NAMES[backend.toLowerCase()] as string) : backend,
     codec: typeof codec === 'string' ? codec.toLowerCase() : (codec ?? (holdsObjects(backend) ? undefined : 'text')),
     ttl: toSeconds(ttl) as number,
     honourCacheControl: (options.honourCacheControl as boolean | undefined) ?? true,
@@ -97,10 +97,6 @@ function checkTogether(
 
 function holdsObjects(backend: unknown): boolean {
   return backend instanceof Backend && backend.capabilities.values === 'objects';
-}
-
-function ownBackend(backend: unknown): Backend<unknown> {
-  return backend as Backend<unknown>;
 }
 
 function pairsOf(given: unknown): Iterable<readonly [unknown, unknown]> {

@@ -34,7 +34,7 @@ export type CacheCodecName =
 /** The configuration of an application's cache (Cachette's options). All are optional, but for what a backend needs. */
 export interface CacheConfiguration {
   /** Where values are kept; `'inmemory'` by default. A `Backend` of yours is left open in the end. */
-  readonly backend?: CacheBackendName | Backend<never> | undefined;
+  readonly backend?: CacheBackendName | Backend<unknown> | undefined;
   /**
    * How values are stored; `'text'` by default, which stores `String(value)` and gives text. A backend of yours that holds objects takes none, and
    * holds values as they are.

@@ -45,12 +45,19 @@ const HEADER = 8;
  * no bytes, such as one that is encoded as JSON, they are the same as base64.
  */
 export class Records {
-  readonly #backend: Backend<unknown>;
+  readonly #open: () => Backend<unknown>;
+  #opened: Backend<unknown> | undefined;
   /** Whether the backend has refused bytes. */
   #asText = false;
 
-  constructor(backend: Backend<unknown>) {
-    this.#backend = backend;
+  /** @param open gives the backend, the first time that it is needed */
+  constructor(open: () => Backend<unknown>) {
+    this.#open = open;
+  }
+
+  get #backend(): Backend<unknown> {
+    this.#opened ??= this.#open();
+    return this.#opened;
   }
 
   /** @throws CorruptDataError for what is no stored response */

@@ -55,7 +55,8 @@ export class ResponseCache {
   readonly #refreshing = new Map<string, Promise<unknown>>();
   readonly #token = randomUUID();
 
-  constructor(backend: Backend<unknown>, settings: ResponseSettings, report: (error: unknown) => void) {
+  /** @param backend gives what it stands on, the first time that it is needed */
+  constructor(backend: () => Backend<unknown>, settings: ResponseSettings, report: (error: unknown) => void) {
     this.settings = settings;
     this.#records = new Records(backend);
     this.#report = report;

@@ -47,5 +47,5 @@ export interface Framework {
 /** Where the specs run: a root for each application. */
 export interface Ground {
   readonly name: string;
-  open(): Backend<never>;
+  open(): Backend<unknown>;
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type Backend, BackendRegistry, memory } from 'keepsake';
+import { BackendRegistry, memory } from 'keepsake';
 import type { CacheConfiguration, HandlerCache, KeepsakeOptions } from 'keepsake/fastify';
 import { rejection } from '../folders.js';
 import type { App, Ask, Framework, Route } from './app.js';
@@ -205,7 +205,7 @@ export function givesCache({ start }: Framework, configuration: () => CacheConfi
 
   it('closes with its application what it has opened, and leaves open what it was given', async () => {
     const own = memory();
-    const app = await launch({ cache: { backend: own as unknown as Backend<never> } });
+    const app = await launch({ cache: { backend: own } });
     await app.cache.put('key', { held: 'as it is' });
     expect(await app.cache.fetch('key')).to.deep.equal({ held: 'as it is' });
     await opened.pop()?.close();
@@ -232,7 +232,7 @@ export function givesCache({ start }: Framework, configuration: () => CacheConfi
 
     it('has them in namespaces of one', async () => {
       const root = memory();
-      const app = await launch({ backends: root as never });
+      const app = await launch({ backends: root });
       await app.backends.get('sessions').set('key', 'a');
       expect(await root.get('sessions:key')).to.equal('a');
       await opened.pop()?.close();
@@ -243,7 +243,7 @@ export function givesCache({ start }: Framework, configuration: () => CacheConfi
       const fast = memory();
       const slow = memory();
       const app = await launch({
-        backends: { fast, slow } as never,
+        backends: { fast, slow },
         use: { sessions: 'slow', rate_limit: 'fast', response_cache: 'fast' },
       });
       await app.backends.get('sessions').set('key', 's');
@@ -256,10 +256,10 @@ export function givesCache({ start }: Framework, configuration: () => CacheConfi
 
     it('takes those that have the names of the parts, and a registry as it is', async () => {
       const sessions = memory();
-      const app = await launch({ backends: { sessions } as never });
+      const app = await launch({ backends: { sessions } });
       expect(app.backends.get('sessions')).to.equal(sessions);
       const registry = new BackendRegistry();
-      const other = await launch({ backends: registry as never });
+      const other = await launch({ backends: registry });
       expect(other.backends).to.equal(registry);
       await opened.pop()?.close();
       expect(registry.get('sessions')).to.equal(registry.get('sessions'));
@@ -268,7 +268,7 @@ export function givesCache({ start }: Framework, configuration: () => CacheConfi
 
     it('refuses a name that is not there', async () => {
       for (const use of [{ sessions: 'redis' }, { session: 'fast' }]) {
-        const error = await rejection(start({ backends: { fast: memory() } as never, use: use as never }, routes));
+        const error = await rejection(start({ backends: { fast: memory() }, use: use as never }, routes));
         expect(error.code).to.equal('KEEPSAKE_INVALID_ARGUMENT');
       }
     });

@@ -7,12 +7,12 @@ import type { Ground } from './app.js';
 
 /** Describes something over memory, and over Redis. */
 export function overGrounds(describeOn: (ground: Ground) => void): void {
-  describe('over memory', () => describeOn({ name: 'memory', open: () => memory() as never }));
+  describe('over memory', () => describeOn({ name: 'memory', open: () => memory() }));
   describe('over Redis', () => {
     const using = useServer(startRedis);
     describeOn({
       name: 'redis',
-      open: () => redis(using.server.url, { namespace: `web-${randomUUID()}` }) as never,
+      open: () => redis(using.server.url, { namespace: `web-${randomUUID()}` }),
     });
   });
 }

@@ -40,7 +40,7 @@ async function conditional(url: string, headers: Record<string, string>) {
 /** What every framework's cached responses do. */
 export function cachesResponses({ start }: Framework, ground: Ground): void {
   const opened: App[] = [];
-  const roots: Backend<never>[] = [];
+  const roots: Backend<unknown>[] = [];
   let clock: TestClock;
   let reported: unknown[];
 
@@ -591,7 +591,7 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
   it('answers by the handler when the backend fails, and reports that', async () => {
     const driver = new FailingDriver();
     driver.fate = () => 'before';
-    const { seen } = await counting(true, undefined, { backends: new Backend(driver) as never });
+    const { seen } = await counting(true, undefined, { backends: new Backend(driver) });
     expect([await seen(), await seen()]).to.deep.equal(['bypass made 1', 'bypass made 2']);
     expect(reported.length).to.be.at.least(2);
     driver.fate = (operation) => (operation === 'write' ? 'before' : undefined);
