@@ -45,10 +45,12 @@ export function cacheResponses(app: FastifyInstance, application: KeepsakeApplic
     route.onSend = [...hooksOf(route.onSend), record];
   });
 
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     const { settings } = application.responses;
-    if (!cached || !settings.invalidate || SAFE.has(request.method)) return;
-    if (reply.statusCode >= 200 && reply.statusCode < 400) await application.responses.invalidate(request.originalUrl);
+    const changed = !SAFE.has(request.method) && reply.statusCode >= 200 && reply.statusCode < 400;
+    if (!cached || !settings.invalidate || !changed) return done(null, payload);
+    // Before the client hears of it, so that it does not read what was before. Never rejects.
+    application.responses.invalidate(request.originalUrl).then(() => done(null, payload));
   });
 }
 

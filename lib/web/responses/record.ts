@@ -47,6 +47,8 @@ const HEADER = 8;
 export class Records {
   readonly #open: () => Backend<unknown>;
   #opened: Backend<unknown> | undefined;
+  /** What was read before, by the very object: a backend in memory gives the same one again. */
+  readonly #decoded = new WeakMap<object, Stored>();
   /** Whether the backend has refused bytes. */
   #asText = false;
 
@@ -63,7 +65,7 @@ export class Records {
   /** @throws CorruptDataError for what is no stored response */
   async read(key: string): Promise<{ readonly stored: Stored; readonly expiresAt: number | undefined } | undefined> {
     const entry = await this.#backend.get(key);
-    return entry === undefined ? undefined : { stored: decode(entry, key), expiresAt: undefined };
+    return entry === undefined ? undefined : { stored: this.#decode(entry, key), expiresAt: undefined };
   }
 
   /** As `read`, with the deadline. */
@@ -71,7 +73,7 @@ export class Records {
     key: string,
   ): Promise<{ readonly stored: Stored; readonly expiresAt: number | undefined } | undefined> {
     const entry = await this.#backend.getEntry(key);
-    return entry && { stored: decode(entry.value, key), expiresAt: entry.expiresAt };
+    return entry && { stored: this.#decode(entry.value, key), expiresAt: entry.expiresAt };
   }
 
   /** @param ttl milliseconds; `null` for ever */
@@ -87,6 +89,15 @@ export class Records {
       }
     }
     await this.#backend.set(key, bytes.toString('base64'), { ttl });
+  }
+
+  #decode(entry: unknown, key: string): Stored {
+    if (typeof entry !== 'object' || entry === null) return decode(entry, key);
+    const known = this.#decoded.get(entry);
+    if (known !== undefined) return known;
+    const stored = decode(entry, key);
+    this.#decoded.set(entry, stored);
+    return stored;
   }
 
   async remove(key: string): Promise<void> {

@@ -106,6 +106,8 @@ export class Recording {
       }
       if (this.write(body)) void this.end();
     }
-    return { etag, notModified: status === 200 && isNotModified(this.#options.header, known) };
+    // Conditions are the handler's business where it saw them.
+    const conditional = this.state === 'miss' && status === 200;
+    return { etag, notModified: conditional && isNotModified(this.#options.header, known) };
   }
 }
