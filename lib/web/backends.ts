@@ -1,11 +1,15 @@
 import { Backend } from '../backend/backend.js';
 import { checkOptions } from '../backend/checks.js';
+import { memory } from '../drivers/memory.js';
 import { InvalidArgumentError } from '../errors.js';
 import { BackendRegistry } from '../registry/registry.js';
 import { show } from '../show.js';
 
 /** The names that the parts of an application ask the registry for (Starlite's). */
 export const PARTS = ['sessions', 'rate_limit', 'response_cache'] as const;
+
+/** How much of cached responses is held in memory where nobody says another place, in bytes. */
+const RESPONSES = 2 ** 26;
 
 /** A part of an application that has a backend of its own. */
 export type Part = (typeof PARTS)[number];
@@ -56,5 +60,11 @@ function registryOf(given: BackendsOption | undefined): BackendRegistry<unknown>
   if (given instanceof Backend) {
     return new BackendRegistry({ defaultFactory: (name) => given.namespace(name) });
   }
-  return new BackendRegistry<unknown>({ backends: given });
+  return new BackendRegistry<unknown>({ backends: given, defaultFactory });
+}
+
+/** Whoever can ask for any URL must not fill the memory with what is answered. */
+function defaultFactory(name: string): Backend<unknown> {
+  const part: Part = 'response_cache';
+  return name === part ? memory({ maxBytes: RESPONSES }) : memory();
 }

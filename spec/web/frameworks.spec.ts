@@ -223,8 +223,12 @@ describe('keepsake/express', () => {
 describe('keepsake/hono', () => {
   it('works below a path, beside a validator of its own, and without a server', async () => {
     let count = 0;
-    const app = new Hono<KeepsakeEnv>();
+    const app = new Hono<KeepsakeEnv & { Variables: { user: string }; Bindings: { secret: string } }>();
     const { cached, close } = honoKeepsake(app);
+    app.use(async (c, next) => {
+      c.set('user', 'Ann');
+      await next();
+    });
     const api = new Hono<KeepsakeEnv>();
     api.get('/json', cached('5m'), (c) => c.json({ count: ++count }));
     api.get('/tagged', cached('5m'), etag(), (c) => c.text(`made ${++count}`));

@@ -39,7 +39,7 @@ export interface ExpressKeepsake extends AsyncDisposable {
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
 /**
- * Gives an application of Express 5 (or 4) `request.cache`, its backends by name, and middleware that caches responses. Call it before the routes are added.
+ * Gives an application of Express 5 `request.cache`, its backends by name, and middleware that caches responses. Call it before the routes are added.
  *
  * @throws ConfigurationError for a cache's configuration that is wrong, with all its mistakes. Where a function promises it, `ready` rejects, and each request fails
  *

@@ -1,3 +1,5 @@
+// Loaded here, since it leaves globals behind, which is no fault of a spec.
+import 'apache-arrow';
 import { expect } from 'chai';
 import { BackendRegistry, memory } from 'keepsake';
 import type { CacheConfiguration, HandlerCache, KeepsakeOptions } from 'keepsake/fastify';
