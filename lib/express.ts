@@ -11,4 +11,4 @@ export type {
 } from './web/cache/options.js';
 export { type ExpressKeepsake, keepsake } from './web/express/middleware.js';
 export type { Lifetime, ResponseCacheOptions, RouteCache, RouteCacheOptions } from './web/responses/options.js';
-export type { ResponseCache } from './web/responses/response-cache.js';
+export type { CachedResponses } from './web/responses/response-cache.js';

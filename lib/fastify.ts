@@ -11,4 +11,4 @@ export type {
 } from './web/cache/options.js';
 export { keepsake } from './web/fastify/plugin.js';
 export type { Lifetime, ResponseCacheOptions, RouteCache, RouteCacheOptions } from './web/responses/options.js';
-export type { ResponseCache } from './web/responses/response-cache.js';
+export type { CachedResponses } from './web/responses/response-cache.js';

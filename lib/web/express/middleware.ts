@@ -4,7 +4,7 @@ import { KeepsakeApplication, type KeepsakeOptions } from '../application.js';
 import type { HandlerCache } from '../cache/handler-cache.js';
 import { endWith, RequestHeaders } from '../responses/node.js';
 import type { RouteCache, RoutePlan } from '../responses/options.js';
-import type { Answer, ResponseCache } from '../responses/response-cache.js';
+import type { Answer, CachedResponses, ResponseCache } from '../responses/response-cache.js';
 import { requestAgain } from './again.js';
 import { recordResponse } from './recorder.js';
 
@@ -24,7 +24,7 @@ export interface ExpressKeepsake extends AsyncDisposable {
   /** The application's backends by name; also `app.locals.backends`. */
   readonly backends: BackendRegistry<unknown>;
   /** The application's cached responses. */
-  readonly responseCache: ResponseCache;
+  readonly responseCache: CachedResponses;
   /**
    * Middleware that caches the responses of what comes after it: give it to a route, behind all that decides who may have them.
    * @throws InvalidArgumentError, OutOfRangeError for what is none of the choices

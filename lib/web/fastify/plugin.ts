@@ -3,7 +3,7 @@ import type { BackendRegistry } from '../../registry/registry.js';
 import { KeepsakeApplication, type KeepsakeOptions } from '../application.js';
 import type { HandlerCache } from '../cache/handler-cache.js';
 import type { RouteCache } from '../responses/options.js';
-import type { ResponseCache } from '../responses/response-cache.js';
+import type { CachedResponses } from '../responses/response-cache.js';
 import { cacheResponses } from './responses.js';
 
 declare module 'fastify' {
@@ -13,7 +13,7 @@ declare module 'fastify' {
     /** The application's backends by name. */
     backends: BackendRegistry<unknown>;
     /** The application's cached responses. */
-    responseCache: ResponseCache;
+    responseCache: CachedResponses;
   }
   interface FastifyRequest {
     /** The application's cache, heeding the `Cache-Control` of this request. */

@@ -3,9 +3,10 @@ import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status';
 import type { BackendRegistry } from '../../registry/registry.js';
 import { KeepsakeApplication, type KeepsakeOptions } from '../application.js';
 import type { HandlerCache } from '../cache/handler-cache.js';
+import { NOT_AGAIN, NOT_SEEN } from '../responses/headers.js';
 import type { RouteCache, RoutePlan } from '../responses/options.js';
 import type { Recording } from '../responses/recording.js';
-import { type Answer, NOT_AGAIN, NOT_SEEN, type ResponseCache } from '../responses/response-cache.js';
+import type { Answer, CachedResponses, ResponseCache } from '../responses/response-cache.js';
 import { tapped } from './tapped.js';
 
 /** The environment of an application of Hono that has keepsake: `new Hono<KeepsakeEnv>()`. */
@@ -25,7 +26,7 @@ export interface HonoKeepsake extends AsyncDisposable {
   /** The application's backends by name. */
   readonly backends: BackendRegistry<unknown>;
   /** The application's cached responses. */
-  readonly responseCache: ResponseCache;
+  readonly responseCache: CachedResponses;
   /**
    * Middleware that caches the responses of what comes after it: give it to a route, behind all that decides who may have them.
    * @throws InvalidArgumentError, OutOfRangeError for what is none of the choices

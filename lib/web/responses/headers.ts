@@ -17,6 +17,15 @@ const OF_304 = new Set([
   ...['cache-control', 'content-location', 'date', 'etag', 'expires', 'last-modified', 'vary', 'age', 'x-cache'],
 ]);
 
+/** The headers that a request is made again without: it is to be answered in full, and from the handler. */
+export const NOT_AGAIN: readonly string[] = [
+  ...['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range'],
+  ...['cache-control', 'pragma', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'expect'],
+];
+
+/** The headers that a handler does not see where its response is recorded: it would answer with less than the whole. */
+export const NOT_SEEN: readonly string[] = ['if-none-match', 'if-modified-since'];
+
 /** The value of a header; of one that stands there several times, all of them. */
 export function headerIn(headers: HeaderList, name: string): string | undefined {
   const values = headers.filter(([one]) => one === name).map(([, value]) => value);

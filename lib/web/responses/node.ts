@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { HeaderOf } from './headers.js';
+import { type HeaderOf, NOT_AGAIN, NOT_SEEN } from './headers.js';
 import type { Recording } from './recording.js';
-import { NOT_AGAIN, NOT_SEEN } from './response-cache.js';
 
 /** The headers of a request, as they were when it came. */
 export class RequestHeaders {
@@ -15,7 +14,8 @@ export class RequestHeaders {
 
   readonly of: HeaderOf = (name) => {
     const value = this.#headers[name];
-    return typeof value === 'object' ? value.join(', ') : value;
+    if (Array.isArray(value)) return value.join(', ');
+    return typeof value === 'string' ? value : undefined;
   };
 
   /** Takes those away by which a handler, or the framework, would answer with less than the whole. */

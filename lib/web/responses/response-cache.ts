@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Backend } from '../../backend/backend.js';
-import { isKeepsakeError } from '../../errors.js';
+import { InvalidArgumentError, isKeepsakeError } from '../../errors.js';
+import { show } from '../../show.js';
 import { type Directives, requestDirectives, secondsOf } from '../cache-control.js';
 import { Flight } from './flight.js';
 import {
@@ -44,8 +45,20 @@ const REFRESH = 'x-keepsake-refresh';
 /** For so long nobody waits for a response that was not stored the last time, in milliseconds. */
 const PASS = 5000;
 
-/** The stored responses of one application. */
-export class ResponseCache {
+/** The cached responses of an application. */
+export interface CachedResponses {
+  /**
+   * Voids the cached response of a URL, with all that vary by headers.
+   * @param url path and query, such as `'/users?page=2'`
+   * @throws InvalidArgumentError for what is none
+   */
+  delete(url: string): Promise<void>;
+  /** Voids all cached responses. */
+  clear(): Promise<void>;
+}
+
+/** The stored responses of one application, for the bindings to frameworks. */
+export class ResponseCache implements CachedResponses {
   readonly settings: ResponseSettings;
   readonly #records: Records;
   readonly #report: (error: unknown) => void;
@@ -54,6 +67,8 @@ export class ResponseCache {
   readonly #goals = new Set<Goal>();
   readonly #refreshing = new Map<string, Promise<unknown>>();
   readonly #token = randomUUID();
+  /** How many responses have been stored. */
+  #landings = 0;
 
   /** @param backend gives what it stands on, the first time that it is needed */
   constructor(backend: () => Backend<unknown>, settings: ResponseSettings, report: (error: unknown) => void) {
@@ -63,7 +78,11 @@ export class ResponseCache {
   }
 
   /** What to do with a request; never rejects: what the backend fails at is reported, and the handler runs. */
-  async answer(asked: Asked, plan: RoutePlan): Promise<Answer> {
+  answer(asked: Asked, plan: RoutePlan): Promise<Answer> {
+    return this.#answer(asked, plan, false);
+  }
+
+  async #answer(asked: Asked, plan: RoutePlan, again: boolean): Promise<Answer> {
     const { method, header } = asked;
     const request = this.settings.honourRequests
       ? requestDirectives(header('cache-control'), header('pragma'))
@@ -74,6 +93,7 @@ export class ResponseCache {
       (!plan.authorized && header('authorization') !== undefined) || (!plan.cookies && header('cookie') !== undefined);
     const refresh = header(REFRESH) === this.#token;
     const primary = keyOf(asked.url);
+    const landings = this.#landings;
     let found: Found;
     try {
       found = await this.#find(primary, header);
@@ -93,12 +113,16 @@ export class ResponseCache {
     }
     if (method === 'HEAD') return this.#run(asked, 'miss');
     if (personal) return this.#run(asked, 'bypass', { primary, plan, personal });
+    // What landed while this one was looking may be what it looked for.
+    if (landings !== this.#landings && !again) return this.#answer(asked, plan, true);
     const anew = refresh || request.has('no-cache') || secondsOf(request, 'max-age') === 0;
     return this.#make(asked, { primary, plan, personal }, found.key, anew, request);
   }
 
-  /** Voids the cached response of a URL (path and query), with all that vary by headers. */
   async delete(url: string): Promise<void> {
+    if (typeof url !== 'string' || !url.startsWith('/')) {
+      throw new InvalidArgumentError(`delete: a URL must be path and query, such as '/users?page=2'; got ${show(url)}`);
+    }
     const key = keyOf(url);
     await this.#void([...this.#goals].filter(({ primary }) => primary === key));
     await this.#records.remove(key);
@@ -113,7 +137,6 @@ export class ResponseCache {
     }
   }
 
-  /** Voids all cached responses. */
   async clear(): Promise<void> {
     await this.#void([...this.#goals]);
     await this.#records.clear();
@@ -210,6 +233,7 @@ export class ResponseCache {
     const ttl = terms.lifetime === null ? null : 1000 * Math.max(1, terms.lifetime + terms.staleFor - terms.age);
     goal.storing = this.#store(primary, response, vary, selected, ttl);
     await goal.storing;
+    this.#landings++;
   }
 
   async #store(
@@ -277,15 +301,6 @@ export class ResponseCache {
     this.#refreshing.set(key, again);
   }
 }
-
-/** The headers that a request is made again without: it is to be answered in full, and from the handler. */
-export const NOT_AGAIN: readonly string[] = [
-  ...['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range'],
-  ...['cache-control', 'pragma', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'expect'],
-];
-
-/** The headers that a handler does not see where its response is recorded: it would answer with less than the whole. */
-export const NOT_SEEN: readonly string[] = ['if-none-match', 'if-modified-since'];
 
 const OF_504: HeaderList = [
   ['content-type', 'text/plain; charset=utf-8'],

@@ -1,5 +1,5 @@
 import type { Backend, BackendRegistry } from 'keepsake';
-import type { HandlerCache, KeepsakeOptions, ResponseCache, RouteCache } from 'keepsake/fastify';
+import type { CachedResponses, HandlerCache, KeepsakeOptions, RouteCache } from 'keepsake/fastify';
 
 /** A request as the handlers of the specs get it, in every framework. */
 export interface Ask {
@@ -31,7 +31,7 @@ export interface App {
   readonly url: string;
   readonly cache: HandlerCache;
   readonly backends: BackendRegistry<unknown>;
-  readonly responseCache: ResponseCache;
+  readonly responseCache: CachedResponses;
   close(): Promise<void>;
 }
 
