@@ -7,6 +7,8 @@ export interface Landed {
   readonly response: StoredResponse;
   /** Whether it is the response for a request with these headers. */
   readonly fits: (header: HeaderOf) => boolean;
+  /** Waits until it is stored, or could not be. */
+  readonly stored: () => Promise<void> | undefined;
 }
 
 /**

@@ -15,11 +15,12 @@ import {
   isNotModified,
   storedHeaders,
 } from './headers.js';
-import { keyOf, variantKey } from './keys.js';
+import { keyOf } from './keys.js';
 import type { ResponseSettings, RoutePlan } from './options.js';
 import { ageNow, judge, termsOf } from './policy.js';
-import { Records, type StoredResponse, type Variants } from './record.js';
+import type { StoredResponse } from './record.js';
 import { type Recorded, Recording } from './recording.js';
+import { type Found, StoredResponses } from './stored.js';
 
 /** A request, as the bindings to frameworks tell of it. */
 export interface Asked {
@@ -44,6 +45,8 @@ export type Answer =
 const REFRESH = 'x-keepsake-refresh';
 /** For so long nobody waits for a response that was not stored the last time, in milliseconds. */
 const PASS = 5000;
+/** How often a request looks again when what it waited for is not for it. */
+const LOOKS = 2;
 
 /** The cached responses of an application. */
 export interface CachedResponses {
@@ -60,7 +63,7 @@ export interface CachedResponses {
 /** The stored responses of one application, for the bindings to frameworks. */
 export class ResponseCache implements CachedResponses {
   readonly settings: ResponseSettings;
-  readonly #records: Records;
+  readonly #stored: StoredResponses;
   readonly #report: (error: unknown) => void;
   readonly #flights = new Map<string, Flight>();
   readonly #passes = new LRUCache<string, true>({ max: 10_000, ttl: PASS });
@@ -73,16 +76,17 @@ export class ResponseCache implements CachedResponses {
   /** @param backend gives what it stands on, the first time that it is needed */
   constructor(backend: () => Backend<unknown>, settings: ResponseSettings, report: (error: unknown) => void) {
     this.settings = settings;
-    this.#records = new Records(backend);
+    this.#stored = new StoredResponses(backend);
     this.#report = report;
   }
 
   /** What to do with a request; never rejects: what the backend fails at is reported, and the handler runs. */
   answer(asked: Asked, plan: RoutePlan): Promise<Answer> {
-    return this.#answer(asked, plan, false);
+    return this.#answer(asked, plan, 0);
   }
 
-  async #answer(asked: Asked, plan: RoutePlan, again: boolean): Promise<Answer> {
+  /** @param looks how often this was asked for the same request before */
+  async #answer(asked: Asked, plan: RoutePlan, looks: number): Promise<Answer> {
     const { method, header } = asked;
     const request = this.settings.honourRequests
       ? requestDirectives(header('cache-control'), header('pragma'))
@@ -96,7 +100,7 @@ export class ResponseCache implements CachedResponses {
     const landings = this.#landings;
     let found: Found;
     try {
-      found = await this.#find(primary, header);
+      found = await this.#stored.find(primary, header);
     } catch (error) {
       this.#report(error);
       // What cannot be read is replaced; a backend that fails is not asked to store something as well.
@@ -104,19 +108,24 @@ export class ResponseCache implements CachedResponses {
       found = { key: primary, response: undefined };
     }
     const { response } = found;
-    if (response !== undefined && !refresh && (!personal || response.shared)) {
-      const sent = this.#reuse(asked, response, request, found.key);
-      if (sent !== undefined) return sent;
+    const usable = response !== undefined && !refresh && (!personal || response.shared);
+    const sent = usable ? this.#reuse(asked, response, request) : undefined;
+    if (sent?.state === 'hit') return sent;
+    // What landed while this one was looking may be what it looked for.
+    if (landings !== this.#landings && looks === 0) return this.#answer(asked, plan, 1);
+    if (sent !== undefined) {
+      if (sent.renew) this.#refresh(asked, primary, found.key);
+      return sent;
     }
     if (request.has('only-if-cached')) {
       return { send: { status: 504, headers: OF_504, body: NOT_CACHED } };
     }
     if (method === 'HEAD') return this.#run(asked, 'miss');
     if (personal) return this.#run(asked, 'bypass', { primary, plan, personal });
-    // What landed while this one was looking may be what it looked for.
-    if (landings !== this.#landings && !again) return this.#answer(asked, plan, true);
     const anew = refresh || request.has('no-cache') || secondsOf(request, 'max-age') === 0;
-    return this.#make(asked, { primary, plan, personal }, found.key, anew, request);
+    const made = await this.#make(asked, { primary, plan, personal }, found.key, anew, request);
+    if (made !== 'another') return made;
+    return looks < LOOKS ? this.#answer(asked, plan, looks + 1) : this.#run(asked, 'miss', { primary, plan, personal });
   }
 
   async delete(url: string): Promise<void> {
@@ -125,7 +134,7 @@ export class ResponseCache implements CachedResponses {
     }
     const key = keyOf(url);
     await this.#void([...this.#goals].filter(({ primary }) => primary === key));
-    await this.#records.remove(key);
+    await this.#stored.remove(key);
   }
 
   /** Voids the cached response of a URL, after a request that changed something; never rejects. */
@@ -139,7 +148,7 @@ export class ResponseCache implements CachedResponses {
 
   async clear(): Promise<void> {
     await this.#void([...this.#goals]);
-    await this.#records.clear();
+    await this.#stored.clear();
   }
 
   /** Waits for what is made anew in the background, as long as a request would. */
@@ -151,8 +160,11 @@ export class ResponseCache implements CachedResponses {
     stop.abort();
   }
 
-  /** Runs the handler, unless another request does so for the same response: then waits for that. */
-  async #make(asked: Asked, aim: Aim, key: string, anew: boolean, request: Directives): Promise<Answer> {
+  /**
+   * Runs the handler, unless another request does so for the same response: then waits for that. `'another'` says that what came of it is for other
+   * headers of the request, and that by now it is known which.
+   */
+  async #make(asked: Asked, aim: Aim, key: string, anew: boolean, request: Directives): Promise<Answer | 'another'> {
     for (;;) {
       const flight = this.#flights.get(key);
       if (flight === undefined) {
@@ -165,9 +177,11 @@ export class ResponseCache implements CachedResponses {
       if (landing === 'left') continue;
       // One that takes so long may never end: the next request does not wait for it again.
       if (landing === 'late') this.#end({ flight, key });
-      const reused = typeof landing === 'object' && landing.fits(asked.header);
-      const sent = reused ? this.#reuse(asked, landing.response, request, key) : undefined;
-      return sent ?? this.#run(asked, 'miss', aim);
+      if (typeof landing !== 'object') return this.#run(asked, 'miss', aim);
+      if (landing.fits(asked.header))
+        return this.#reuse(asked, landing.response, request) ?? this.#run(asked, 'miss', aim);
+      await landing.stored();
+      return 'another';
     }
   }
 
@@ -177,7 +191,7 @@ export class ResponseCache implements CachedResponses {
       goal.voided = true;
       this.#end(goal);
     }
-    await Promise.allSettled(goals.map(({ storing }) => storing));
+    await this.#settled(goals);
   }
 
   /** Lets nobody join any more. */
@@ -226,80 +240,54 @@ export class ResponseCache implements CachedResponses {
     const response: StoredResponse = { status: recorded.status, headers, storedAt: now, ...rest, body: recorded.body };
     const selected = vary.map((name) => asked.header(name));
     const fits = (header: HeaderOf) => vary.every((name, index) => header(name) === selected[index]);
-    // Those who wait need not wait for the backend; those who come meanwhile find the flight.
-    flight?.land({ response, fits });
-    if (key !== undefined) this.#passes.delete(key);
-    if (goal.voided) return;
     const ttl = terms.lifetime === null ? null : 1000 * Math.max(1, terms.lifetime + terms.staleFor - terms.age);
-    goal.storing = this.#store(primary, response, vary, selected, ttl);
+    if (!goal.voided) goal.storing = this.#stored.write(primary, response, { vary, selected }, ttl);
+    // Those who wait need not wait for the backend; those who come meanwhile find the flight.
+    flight?.land({ response, fits, stored: () => goal.storing?.catch(() => undefined) });
+    if (key !== undefined) this.#passes.delete(key);
     await goal.storing;
     this.#landings++;
   }
 
-  async #store(
-    primary: string,
-    response: StoredResponse,
-    vary: readonly string[],
-    selected: readonly (string | undefined)[],
-    ttl: number | null,
-  ): Promise<void> {
-    if (vary.length === 0) return this.#records.write(primary, response, ttl);
-    const generation = await this.#writeVariants(primary, vary, ttl, response.storedAt);
-    await this.#records.write(variantKey(primary, generation, selected), response, ttl);
-  }
-
-  /** Notes by which headers the responses of a URL vary, for as long as any of them lives. */
-  async #writeVariants(key: string, vary: readonly string[], ttl: number | null, now: number): Promise<string> {
-    const before = await this.#records.readEntry(key).catch(() => undefined);
-    const stored = before?.stored;
-    const same = stored !== undefined && 'vary' in stored && stored.vary.join() === vary.join();
-    const generation = same ? stored.generation : randomUUID();
-    const left = same ? (before?.expiresAt === undefined ? null : before.expiresAt - now) : ttl;
-    const longest = ttl === null || left === null ? null : Math.max(ttl, left);
-    const variants: Variants = { vary, generation };
-    await this.#records.write(key, variants, longest);
-    return generation;
-  }
-
-  async #find(primary: string, header: HeaderOf): Promise<Found> {
-    const stored = (await this.#records.read(primary))?.stored;
-    if (stored === undefined || !('vary' in stored)) return { key: primary, response: stored };
-    const key = variantKey(primary, stored.generation, stored.vary.map(header));
-    const variant = (await this.#records.read(key))?.stored;
-    return { key, response: variant === undefined || 'vary' in variant ? undefined : variant };
-  }
-
   /** A stored response as an answer, where it is one. */
-  #reuse(asked: Asked, response: StoredResponse, request: Directives, key: string): Answer | undefined {
+  #reuse(asked: Asked, response: StoredResponse, request: Directives): Reused | undefined {
     const now = this.settings.clock();
     const verdict = judge(response, request, now);
     if (verdict === 'no') return undefined;
-    if (verdict === 'revalidate') this.#refresh(asked, key);
     const state = verdict === 'fresh' ? 'hit' : 'stale';
+    const reused = { state, renew: verdict === 'revalidate' } as const;
     const headers: HeaderList = [...response.headers, ['age', String(ageNow(response, now))], ['x-cache', state]];
-    if (response.status === 200 && isNotModified(asked.header, headers)) {
-      return { send: { status: 304, headers: headersOf304(headers), body: undefined } };
+    const { status, body } = response;
+    if (status === 200 && isNotModified(asked.header, headers)) {
+      return { ...reused, send: { status: 304, headers: headersOf304(headers), body: undefined } };
     }
-    const length = [...headers, ['content-length', String(response.body.length)] as const];
-    const bodiless = response.status === 204 || response.status === 205;
-    return {
-      send: {
-        status: response.status,
-        headers: bodiless ? headers : length,
-        body: bodiless ? undefined : response.body,
-      },
-    };
+    if (status === 204 || status === 205) return { ...reused, send: { status, headers, body: undefined } };
+    const length = ['content-length', String(body.length)] as const;
+    return { ...reused, send: { status, headers: [...headers, length], body } };
   }
 
   /** Makes a response anew in the background, once at a time. */
-  #refresh(asked: Asked, key: string): void {
+  #refresh(asked: Asked, primary: string, key: string): void {
     if (this.#refreshing.has(key)) return;
     const again = Promise.resolve()
       .then(() => asked.again({ [REFRESH]: this.#token }))
+      .then(() => this.#settled([...this.#goals].filter((goal) => goal.primary === primary)))
       .catch((error) => this.#report(error))
       .finally(() => this.#refreshing.delete(key));
     this.#refreshing.set(key, again);
   }
+
+  /** Waits for what is being stored already. */
+  async #settled(goals: readonly Goal[]): Promise<void> {
+    await Promise.allSettled(goals.map(({ storing }) => storing));
+  }
+}
+
+/** A stored response as an answer. */
+interface Reused extends Extract<Answer, { send: unknown }> {
+  readonly state: 'hit' | 'stale';
+  /** Whether it is to be made anew in the background. */
+  readonly renew: boolean;
 }
 
 const OF_504: HeaderList = [
@@ -308,13 +296,6 @@ const OF_504: HeaderList = [
   ['x-cache', 'miss'],
 ];
 const NOT_CACHED = Buffer.from('Gateway Timeout: there is no cached response\n');
-
-/** What is stored for a request. */
-interface Found {
-  /** The key of the response, be it there or not. */
-  readonly key: string;
-  readonly response: StoredResponse | undefined;
-}
 
 /** What a response is recorded for. */
 interface Aim {

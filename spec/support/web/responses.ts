@@ -368,14 +368,15 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
     expect(await seen(ann)).to.equal('hit de');
   });
 
-  it('gives nobody a response that was made for another language, however many ask at once', async () => {
-    const { seen } = await counting(true, async (_count, header) => {
+  it('makes one for each language, and gives it to nobody else, however many ask at once', async () => {
+    const { seen, state } = await counting(true, async (_count, header) => {
       await setTimeout(20);
       return { body: header('accept-language') ?? '', headers: { vary: 'accept-language' } };
     });
     const languages = Array.from({ length: 40 }, (_, index) => ['de', 'fr', 'it', 'es'][index % 4] as string);
     const answers = await Promise.all(languages.map((language) => seen({ 'accept-language': language })));
     expect(answers.map((answer) => answer.split(' ')[1])).to.deep.equal(languages);
+    expect(state.count).to.equal(4);
   });
 
   it('keeps from authorised requests, and from those with cookies, what is not for everybody', async () => {
