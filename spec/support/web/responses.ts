@@ -613,6 +613,15 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
     expect(reported).to.have.length(1).and.to.have.nested.property('[0].code', 'KEEPSAKE_CORRUPT_DATA');
   });
 
+  it('holds a bounded part of them in memory, where no backend is named', async () => {
+    const big = Buffer.alloc(2 ** 20 - 1000);
+    const { app, seen } = await counting(true, () => ({ body: big }), { backends: undefined });
+    for (let page = 0; page < 66; page++) await seen({}, `?page=${page}`);
+    expect(await app.backends.get('response_cache').count()).to.be.within(1, 64);
+    expect((await seen({}, '?page=65')).slice(0, 4)).to.equal('hit ');
+    expect((await seen({}, '?page=0')).slice(0, 4)).to.equal('miss');
+  });
+
   it('lives under its name in the registry of backends, apart from the others', async () => {
     const { app, seen } = await counting(true);
     await seen();
