@@ -245,6 +245,31 @@ export class MigrationError extends KeepsakeError {
   }
 }
 
+/** What is wrong with one option of a configuration. */
+export interface ConfigurationMistake {
+  /** The option's name. */
+  readonly option: string;
+  /** The rule that it breaks, with the way out. */
+  readonly rule: string;
+  /** The value, to be shown; absent for secrets, and for what is missing. */
+  readonly shown?: string | undefined;
+}
+
+/** A configuration has mistakes: `mistakes` holds all of them, and the message too. `code` is `'KEEPSAKE_CONFIGURATION'`. */
+export class ConfigurationError extends KeepsakeError {
+  /** All mistakes. */
+  readonly mistakes: readonly ConfigurationMistake[];
+
+  /** @param subject what is configured, for the message */
+  constructor(subject: string, mistakes: readonly ConfigurationMistake[]) {
+    const lines = mistakes.map(
+      ({ option, rule, shown }) => `${option} ${rule}${shown === undefined ? '' : `; got ${shown}`}`,
+    );
+    super('KEEPSAKE_CONFIGURATION', `${subject} cannot be configured so:\n- ${lines.join('\n- ')}`);
+    this.mistakes = Object.freeze([...mistakes]);
+  }
+}
+
 /** An argument of the wrong type or shape. `code` is `'KEEPSAKE_INVALID_ARGUMENT'`. */
 export class InvalidArgumentError extends TypeError {
   /** A stable name for the kind of failure. */
@@ -292,6 +317,7 @@ for (const [name, errors] of Object.entries({
   DuplicateKeyError,
   DeletedError,
   MigrationError,
+  ConfigurationError,
   InvalidArgumentError,
   OutOfRangeError,
 })) {

@@ -14,6 +14,7 @@ export const PARTS: readonly string[] = [
   'wrappers',
   'redis',
   'sql',
+  'responses',
 ];
 
 /** What the command line says. */

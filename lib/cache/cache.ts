@@ -286,6 +286,18 @@ export class Cache<V = unknown> implements AsyncDisposable {
     return this.#clearPrefix('', options.signal);
   }
 
+  /**
+   * Removes the entries whose time is over, those included that are kept so that `fetchWithTtl` can tell them, and those that were to be given
+   * as stale ones. Nothing has to: expired entries go by themselves, sooner or later.
+   * @returns how many entries were removed
+   * @throws UnsupportedError where the backend cannot list its keys
+   */
+  async clearExpired(options: SignalOption = {}): Promise<number> {
+    this.#check('clearExpired');
+    checkOptions(options, ['signal'], 'clearExpired');
+    return this.#attempt('clearExpired', undefined, () => this.#entries.removeExpired(options.signal));
+  }
+
   #clearPrefix(prefix: string, signal: AbortSignal | undefined): Promise<number> {
     const operation = prefix === '' ? 'clearAll' : 'clear';
     return this.#attempt(operation, undefined, async () => {

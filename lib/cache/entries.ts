@@ -88,6 +88,32 @@ export class Entries<V> {
     return this.values.set(place, sealed, { ttl: length + kept, signal });
   }
 
+  /**
+   * Removes what has expired, that which is kept for a while included, and never a value written meanwhile where the backend has
+   * conditions. What cannot be read is left as it is.
+   */
+  async removeExpired(signal?: AbortSignal): Promise<number> {
+    const { values } = this;
+    let removed = await values.deleteExpired({ signal });
+    for await (const [place, stored] of values.entries({ signal })) {
+      if (!(await this.#isOver(place, stored))) continue;
+      const entry = await values.getEntry(place, { signal });
+      if (entry === undefined || !(await this.#isOver(place, entry.value))) continue;
+      const conditional = values.capabilities.conditionalDelete !== 'none' && entry.version !== undefined;
+      const condition = conditional ? { if: { version: entry.version as string } } : {};
+      if (await values.delete(place, { ...condition, signal })) removed++;
+    }
+    return removed;
+  }
+
+  async #isOver(place: string, stored: unknown): Promise<boolean> {
+    try {
+      return !this.isFresh(await this.format.open(place, stored));
+    } catch {
+      return false;
+    }
+  }
+
   #shorten(length: number | null | undefined): number | null | undefined {
     const { jitter, random } = this.#settings;
     return length == null || jitter === 0 ? length : Math.max(1, length * (1 - jitter * random()));

@@ -32,6 +32,24 @@ for (const { kind, open } of kinds) {
       cache = new Cache(backend, { ttl: '10s' });
     });
 
+    it('removes what has expired, also what it keeps, and leaves the rest', async () => {
+      await cache.put('short', 1, '1s');
+      await cache.put('kept', 2, { ttl: '5s' });
+      await cache.put('long', 3, '1h');
+      await cache.put('forever', 4, null);
+      await backend.set('value:foreign', kind.startsWith('bytes') ? Buffer.from('foreign') : 'foreign');
+      expect(await cache.clearExpired()).to.equal(0);
+      clock.advance(5000);
+      expect(await cache.fetchWithTtl('kept')).to.deep.equal(EXPIRED);
+      const there = await backend.count();
+      expect(await cache.clearExpired()).to.be.within(1, 2);
+      expect(await backend.count()).to.be.at.most(there - 1);
+      expect(await cache.fetchWithTtl('kept')).to.deep.equal(MISSING);
+      expect([await cache.fetch('long'), await cache.fetch('forever')]).to.deep.equal([3, 4]);
+      expect(await backend.has('value:foreign')).to.equal(true);
+      expect(await cache.clearExpired()).to.equal(0);
+    });
+
     it('fetches what was put, and undefined for what was not', async () => {
       expect(await cache.put('key', { a: [1] })).to.equal(true);
       expect(await cache.fetch('key')).to.deep.equal({ a: [1] });
@@ -224,6 +242,7 @@ for (const { kind, open } of kinds) {
         () => cache.getOrSet('key', () => 1),
         () => cache.clear({ key: 'key' }),
         () => cache.clearAll(),
+        () => cache.clearExpired(),
         () => cache.invalidateTags(['a']),
       ]) {
         expect(await failure(call)).to.include({ code: 'KEEPSAKE_CLOSED' });
