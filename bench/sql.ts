@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import KeyvSqlite from '@keyv/sqlite';
+import type BetterSqlite3 from 'better-sqlite3';
 import { postgres, sqlite } from 'keepsake/sql';
 import Keyv from 'keyv';
-import Database from 'libsql';
 import pg from 'pg';
 import { type Contestant, eachOf, interleave, keep, type Measurement, of } from './support/measure.js';
 import { parseOptions } from './support/options.js';
@@ -50,27 +50,64 @@ const targets: Target[] = [...(await benchSqlite()), ...(await benchPostgres())]
 await report(targets);
 process.exit(0);
 
+/** A library for SQLite, where its binary could be built. */
+interface Library {
+  readonly name: string;
+  readonly open: (path: string) => BetterSqlite3.Database;
+}
+
+async function libraries(): Promise<readonly Library[]> {
+  const found: Library[] = [];
+  for (const [name, load] of [
+    ['better-sqlite3', () => import('better-sqlite3')],
+    ['libsql', () => import('libsql')],
+  ] as const) {
+    try {
+      const { default: Database } = (await load()) as unknown as { default: typeof BetterSqlite3 };
+      new Database(':memory:').close();
+      found.push({ name, open: (path) => new Database(path) });
+    } catch {
+      console.log(`\n${name} is not installed, so it is not measured`);
+    }
+  }
+  return found;
+}
+
 async function benchSqlite(): Promise<Target[]> {
   const folder = mkdtempSync(join(parent, 'keepsake-sql-'));
-  const backend = sqlite(join(folder, 'keepsake.db'), { sweepEvery: null });
-  await backend.open();
+  const ends: (() => unknown)[] = [];
+  const subjects: Subject[] = [];
+  const PRAGMAS = { journal_mode: 'wal', synchronous: 'full' };
+  const found = await libraries();
+  for (const { name, open } of found) {
+    const database = open(join(folder, `keepsake-${name}.db`));
+    const backend = sqlite({ database, pragmas: PRAGMAS, sweepEvery: null });
+    await backend.open();
+    const bare = open(join(folder, `bare-${name}.db`));
+    bare.exec('pragma journal_mode = wal; pragma synchronous = full');
+    bare.exec('create table bare (key text primary key, value blob)');
+    const select = bare.prepare('select value from bare where key = ?');
+    const upsert = bare.prepare(
+      'insert into bare values (?, ?) on conflict (key) do update set value = excluded.value',
+    );
+    ends.push(() => backend.close(), database.close.bind(database), bare.close.bind(bare));
+    subjects.push(
+      {
+        name: `keepsake over ${name}`,
+        get: (key) => backend.get(key),
+        set: (key) => backend.set(key, Buffer.from(next())),
+      },
+      {
+        name: `${name}, prepared statements`,
+        get: async (key) => (select.get([key]) as { value: Buffer } | undefined)?.value,
+        set: async (key) => upsert.run([key, Buffer.from(next())]),
+      },
+    );
+  }
   const keyv = new Keyv<string>({ store: new KeyvSqlite(`sqlite://${join(folder, 'keyv.db')}`) });
-  const bare = new Database(join(folder, 'bare.db'));
-  bare.exec(
-    'pragma journal_mode = wal; pragma synchronous = full; create table bare (key text primary key, value blob)',
-  );
-  const select = bare.prepare('select value from bare where key = ?');
-  const upsert = bare.prepare('insert into bare values (?, ?) on conflict (key) do update set value = excluded.value');
-  const subjects: readonly Subject[] = [
-    { name: 'keepsake sqlite()', get: (key) => backend.get(key), set: (key) => backend.set(key, Buffer.from(next())) },
-    {
-      name: 'libsql, prepared statements',
-      get: async (key) => (select.get([key]) as { value: Buffer } | undefined)?.value,
-      set: async (key) => upsert.run([key, Buffer.from(next())]),
-    },
-    { name: 'keyv over @keyv/sqlite', get: (key) => keyv.get(key), set: (key) => keyv.set(key, next()) },
-  ];
-  const [own, prepared, peer] = subjects.map(({ name }) => name) as [string, string, string];
+  ends.push(() => keyv.disconnect());
+  const peer = 'keyv over @keyv/sqlite';
+  subjects.push({ name: peer, get: (key) => keyv.get(key), set: (key) => keyv.set(key, next()) });
   const sets = await interleave(
     contestants(subjects, KEYS.length, (subject) => eachOf(KEYS, AT_ONCE, async (key) => subject.set?.(key))),
     settings,
@@ -80,9 +117,9 @@ async function benchSqlite(): Promise<Target[]> {
   };
   const gets = await interleave(contestants(subjects, KEYS.length * 5, each), settings);
   for (const { name, get } of subjects) {
-    const found = (await get?.('user:1')) as string | Uint8Array;
+    const value = (await get?.('user:1')) as string | Uint8Array;
     if (
-      !Buffer.from(found as Uint8Array)
+      !Buffer.from(value as Uint8Array)
         .toString()
         .endsWith(TEXT)
     )
@@ -90,29 +127,27 @@ async function benchSqlite(): Promise<Target[]> {
   }
   printTable(
     `SQLite: ${KEYS.length} keys of ${BYTES.length} bytes; durable writes ${AT_ONCE} at a time, reads one after another; operations a second`,
-    ['', 'set', 'get', 'keepsake to it: set', 'get'],
+    ['', 'set', 'get', 'to @keyv/sqlite: set', 'get'],
     subjects.map(({ name }) => [
       name,
       rate(sets, name),
       rate(gets, name),
-      short(speed(sets, own, name)),
-      short(speed(gets, own, name)),
+      short(speed(sets, name, peer)),
+      short(speed(gets, name, peer)),
     ]),
   );
-  await backend.close();
-  await keyv.disconnect();
-  bare.close();
+  for (const end of ends) await end();
   rmSync(folder, { recursive: true, force: true });
-  return [
-    { what: 'sqlite set, to @keyv/sqlite', bound: 'at least', target: 20, measured: speed(sets, own, peer) },
-    {
-      what: 'sqlite get, to a prepared statement',
-      bound: 'at least',
-      target: 0.3,
-      measured: speed(gets, own, prepared),
-    },
-    { what: 'sqlite get, to @keyv/sqlite', bound: 'at least', target: 10, measured: speed(gets, own, peer) },
-  ];
+  return found.flatMap(({ name }): Target[] => {
+    const own = `keepsake over ${name}`;
+    const bare = `${name}, prepared statements`;
+    const bound = 'at least' as const;
+    return [
+      { what: `sqlite by ${name}, set, to @keyv/sqlite`, bound, target: 20, measured: speed(sets, own, peer) },
+      { what: `sqlite by ${name}, get, to itself bare`, bound, target: 0.3, measured: speed(gets, own, bare) },
+      { what: `sqlite by ${name}, get, to @keyv/sqlite`, bound, target: 10, measured: speed(gets, own, peer) },
+    ];
+  });
 }
 
 async function benchPostgres(): Promise<Target[]> {
