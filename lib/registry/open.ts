@@ -30,6 +30,8 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['mysql', openMysql],
   ['mariadb', openMysql],
   ['memcached', openMemcached],
+  ['http', openHttp],
+  ['https', openHttp],
 ]);
 
 /**
@@ -45,6 +47,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `postgres://user:password@host:5432/database?table=app` | `postgres`; also `history`, `timeout`, `ttl`, `max` connections, and `sslmode`, `host` and what else `pg` reads |
  * | `mysql://user:password@host:3306/database?table=app` | `mysql`; also `history`, `timeout`, `ttl`, `connectionLimit` |
  * | `memcached://host:11211,other?namespace=app` | `memcached`; also `timeout`, `ttl`; `memcached:///path`. An empty `namespace` is none |
+ * | `https://host/prefix?token=…` | `http`; also `retries`, `timeout`, `ttl`; `http:` |
  *
  * @throws InvalidArgumentError for an unknown scheme or option, naming those there are
  */
@@ -149,6 +152,13 @@ async function openMemcached(url: string, query: URLSearchParams, options: OpenO
   const { extension: _, ...rest } = options;
   const within = namespace === undefined ? {} : { namespace: namespace === '' ? null : String(namespace) };
   return memcached(url, { ...rest, ...given, ...within }) as unknown as Backend<never>;
+}
+
+async function openHttp(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { http } = await import('../drivers/http/http.js');
+  const known = { token: toText, retries: toNumber, timeout: toText, ttl: toText };
+  const { extension: _, ...rest } = options;
+  return http(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
 }
 
 /** A URL to be shown. */
