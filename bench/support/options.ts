@@ -14,6 +14,7 @@ export const PARTS: readonly string[] = [
   'wrappers',
   'redis',
   'sql',
+  'web',
 ];
 
 /** What the command line says. */
