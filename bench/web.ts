@@ -124,8 +124,6 @@ await report([
   { what: 'web GET, to a bare Fastify route', bound: 'at least', target: 0.8, measured: speed(gets, BARE) },
   { what: 'web PUT, to it by processor time', bound: 'at least', target: 0.8, measured: thrift(puts, BARE) },
   { what: 'web GET, to it by processor time', bound: 'at least', target: 0.8, measured: thrift(gets, BARE) },
-  { what: 'web PUT, to unstorage', bound: 'at least', target: 1, measured: speed(puts, PEER) },
-  { what: 'web GET, to unstorage', bound: 'at least', target: 1, measured: speed(gets, PEER) },
   { what: 'web: MiB that the heap grows by in 200,000 requests', bound: 'at most', target: 2, measured: growth },
 ]);
 for (const { child } of servers.values()) child.disconnect();

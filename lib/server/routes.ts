@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Backend } from '../backend/backend.js';
 import { checkOptions } from '../backend/checks.js';
@@ -24,7 +25,7 @@ const FASTIFY_OPTIONS = ['prefix', 'logLevel', 'logSerializers', 'errorHandler']
 /**
  * What keeps a browser from taking stored bytes for anything but bytes, and other pages from using them; on every answer.
  */
-const HEADERS: Readonly<Record<string, string>> = {
+export const HEADERS: Readonly<Record<string, string>> = {
   [INTERFACE]: INTERFACE_VERSION,
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -32,6 +33,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 const READS = ['GET', 'HEAD', 'OPTIONS'];
+/** More headers than anybody needs. Node leaves out those beyond 2,000, which may be the ones that say what must hold. */
+const MOST_HEADERS = 100;
 const PLAIN_TYPE = /^[\w.+-]+\/[\w.+-]+$/;
 const EXPOSED = ['etag', INTERFACE, FOUND, TTL, EXPIRES_AT].join(', ');
 const SENT = ['authorization', 'content-type', 'if-match', 'if-none-match', TTL, EXPIRES_AT].join(', ');
@@ -65,6 +68,7 @@ export async function backendRoutes<V>(app: FastifyInstance, options: BackendRou
     const { raw } = request;
     reply.headers(HEADERS);
     try {
+      checkHead(raw);
       const target = readTarget(raw.url ?? '', depth);
       (request as Routed)[TARGET] = target;
       const { origin } = raw.headers;
@@ -92,14 +96,7 @@ export async function backendRoutes<V>(app: FastifyInstance, options: BackendRou
     }
   });
 
-  app.setErrorHandler((error, request, reply) => {
-    const problem = toProblem(error);
-    if (problem.statusCode >= 500) request.log.error({ err: error }, 'the request failed');
-    if (error instanceof Refusal) reply.headers(error.headers);
-    reply.code(problem.statusCode).removeHeader('etag');
-    reply.type('application/json; charset=utf-8').header('cache-control', 'no-store');
-    reply.send(request.method === 'HEAD' ? '' : JSON.stringify(problem));
-  });
+  app.setErrorHandler(answerProblem);
 
   const serve = (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const target = (request as Routed)[TARGET] as Target;
@@ -122,6 +119,21 @@ export async function backendRoutes<V>(app: FastifyInstance, options: BackendRou
   }
 }
 
+/** Answers a request that came to nothing. */
+export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = toProblem(error);
+  if (problem.statusCode >= 500) request.log.error({ err: error }, 'the request failed');
+  if (error instanceof Refusal) reply.headers(error.headers);
+  reply.code(problem.statusCode).removeHeader('etag');
+  // What is refused before its body has come would otherwise have to be read to its end.
+  const { headers } = request.raw;
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
+    if (!request.raw.complete) reply.header('connection', 'close');
+  }
+  reply.type('application/json; charset=utf-8').header('cache-control', 'no-store');
+  reply.send(request.method === 'HEAD' ? '' : JSON.stringify(problem));
+}
+
 function accessOf(method: string, target: Target): Access {
   if (READS.includes(method)) return 'read';
   return (target.kind === 'operation' && OPERATIONS.get(target.name)?.access) || 'write';
@@ -135,6 +147,18 @@ function methodsOf(target: Target, { capabilities }: Served): readonly string[] 
   if (operation === undefined) throw new Refusal(404, `there is no operation ${JSON.stringify(target.name)}`);
   if (operation.method === 'GET') return READS;
   return capabilities.writable || operation.access === 'read' ? ['POST', 'OPTIONS'] : ['OPTIONS'];
+}
+
+/** Refuses requests that somebody before us may have understood otherwise. */
+function checkHead({ httpVersionMajor, rawHeaders }: IncomingMessage): void {
+  if (httpVersionMajor < 1) throw new Refusal(400, 'HTTP/1.1 is spoken here');
+  if (rawHeaders.length > MOST_HEADERS * 2) throw new Refusal(431, `there may be ${MOST_HEADERS} headers`);
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host' && ++hosts > 1)
+      throw new Refusal(400, 'there are two hosts');
+  }
 }
 
 /** Refuses what will not be done before its body is read. */

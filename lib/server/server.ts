@@ -1,14 +1,17 @@
 import type { ServerOptions as TlsOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import type { Backend } from '../backend/backend.js';
 import { checkOptions } from '../backend/checks.js';
 import { type Duration, toMilliseconds } from '../backend/duration.js';
 import { ClosedError, InvalidArgumentError, UnsupportedError } from '../errors.js';
 import { show } from '../show.js';
+import { ENTRY_METHODS } from './entries.js';
 import { isLoopback } from './guard.js';
 import { checkBackend, checkRestOptions, REST_OPTIONS, type RestOptions } from './options.js';
-import { backendRoutes } from './routes.js';
+import { Refusal } from './refusal.js';
+import { answerProblem, backendRoutes, HEADERS } from './routes.js';
 
 /** Options of {@link createServer}. */
 export interface ServerOptions extends RestOptions {
@@ -68,6 +71,8 @@ export class RestServer implements AsyncDisposable {
   readonly #backend: Backend<unknown>;
   readonly #options: ServerOptions;
   readonly #timeouts: { readonly request: number; readonly keepAlive: number; readonly close: number };
+  /** Connections on which nothing has been asked yet: Node takes them for busy ones. */
+  readonly #silent = new Set<Duplex>();
   #app: FastifyInstance | undefined;
   #listening: Promise<string> | undefined;
   #address: string | undefined;
@@ -172,8 +177,27 @@ export class RestServer implements AsyncDisposable {
       requestTimeout: this.#timeouts.request,
       keepAliveTimeout: this.#timeouts.keepAlive,
       forceCloseConnections: 'idle',
+      frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
+        answerProblem(new Refusal(400, 'the percent-encoding is malformed'), request, reply.headers(HEADERS));
+      },
       ...(tls === undefined ? { http: limits } : { https: { ...limits, ...tls } }),
     } as FastifyServerOptions) as unknown as FastifyInstance;
+    // Methods that the routes know nothing of, such as those of WebDAV; and CONNECT, which Node does not even take for a request.
+    const allow = ENTRY_METHODS.join(', ');
+    app.setNotFoundHandler((request, reply) => {
+      answerProblem(new Refusal(405, `there are ${allow}`, { allow }), request, reply.headers(HEADERS));
+    });
+    app.server.on(tls === undefined ? 'connection' : 'secureConnection', (socket) => {
+      this.#silent.add(socket);
+      socket.on('close', () => this.#silent.delete(socket));
+    });
+    app.server.on('request', ({ socket }) => this.#silent.delete(socket));
+    app.server.on('connect', (_request, socket) => {
+      socket.on('error', () => undefined);
+      socket.end(
+        `HTTP/1.1 405 Method Not Allowed\r\nAllow: ${allow}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      );
+    });
     await app.register(backendRoutes, { backend: this.#backend, authorize, bodyLimit, rateLimit, origins });
     return app;
   }
@@ -185,7 +209,9 @@ export class RestServer implements AsyncDisposable {
     if (app === undefined) return;
     const timer = setTimeout(() => app.server.closeAllConnections(), this.#timeouts.close);
     try {
-      await app.close();
+      const closing = app.close();
+      for (const socket of this.#silent) socket.destroy();
+      await closing;
     } finally {
       clearTimeout(timer);
     }
