@@ -47,6 +47,8 @@ const REQUEST_TIMEOUT = 30_000;
 const KEEP_ALIVE_TIMEOUT = 72_000;
 const CLOSE_TIMEOUT = 10_000;
 const HEADER_LIMIT = 16 * 1024;
+/** How often connections that have become idle are looked for while the server closes, in milliseconds. */
+const SWEEP_EVERY = 20;
 const LONGEST = 2 ** 31 - 1;
 
 /**
@@ -208,12 +210,15 @@ export class RestServer implements AsyncDisposable {
     this.#address = undefined;
     if (app === undefined) return;
     const timer = setTimeout(() => app.server.closeAllConnections(), this.#timeouts.close);
+    // Those that were busy at first idle later on, and would be kept alive.
+    const sweeping = setInterval(() => app.server.closeIdleConnections(), SWEEP_EVERY);
     try {
       const closing = app.close();
       for (const socket of this.#silent) socket.destroy();
       await closing;
     } finally {
       clearTimeout(timer);
+      clearInterval(sweeping);
     }
   }
 }
