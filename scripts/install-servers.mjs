@@ -11,6 +11,8 @@ const PACKAGES = [
   { name: 'mariadb-server', programs: ['mariadbd', 'mariadb-install-db'] },
   { name: 'postgresql', programs: ['postgres', 'initdb'] },
   { name: 'openssl', programs: ['openssl'] },
+  { name: 'curl', programs: ['curl'] },
+  { name: 'chromium', programs: ['chromium'] },
 ];
 
 /** What is looked for, and installed where it is missing: each says what is missing, and gets it. */

@@ -128,7 +128,7 @@ export class Connection {
       throw notOurs(where, response);
     }
     if (!last && question.reads && (status === 502 || status === 503 || status === 504)) return undefined;
-    if (!ours && (status === 400 || status === 404 || status === 405)) throw notOurs(where, response);
+    if (status < 300 || (!ours && (status === 400 || status === 404 || status === 405))) throw notOurs(where, response);
     throw toError(where, response, Buffer.from(body).toString());
   }
 }

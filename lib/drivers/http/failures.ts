@@ -46,7 +46,7 @@ export function toError(where: string, response: Response, text: string): Error 
   const { code, message, retryable } = parse(text);
   const why = typeof message === 'string' ? message : `it answers with ${status}`;
   const told = `${where}: ${why}`;
-  if (status === 401 || status === 403 || status === 407) return new AccessDeniedError(told);
+  if (status === 401 || status === 403) return new AccessDeniedError(told);
   if (code === 'KEEPSAKE_INVALID_ARGUMENT') return new InvalidArgumentError(why);
   if (code === 'KEEPSAKE_OUT_OF_RANGE') return new OutOfRangeError(why);
   const Same = typeof code === 'string' ? SAME.get(code) : undefined;
