@@ -23,8 +23,10 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { type HttpOptions, http } from 'keepsake/http';
 import { type MemcachedOptions, memcached } from 'keepsake/memcached';
 import { type RedisOptions, redis } from 'keepsake/redis';
+import { bearer, createServer, type RestServer } from 'keepsake/server';
 import { postgres, sqlite } from 'keepsake/sql';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
@@ -47,6 +49,8 @@ export const tables = [arrow(), arrow<ArrowTable>({ form: 'table' }), parquet({ 
 export const shared = (options: RedisOptions) => redis('redis://localhost', options);
 export const databases = [sqlite('app.db', { history: true }), postgres('postgres://localhost/app')];
 export const cached = (options: MemcachedOptions) => memcached('memcached://localhost', options);
+export const remote = (options: HttpOptions) => http('http://localhost', options);
+export const server: RestServer = createServer(memory(), { authorize: bearer('token') });
 export { contract, joinSupervisor, Supervisor };
 `;
 
@@ -68,7 +72,10 @@ try {
   );
 
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true }));
-  const typescript = ['typescript', 'typescript-5.9'].map((name) => `${name}@file:${join(root, 'node_modules', name)}`);
+  // Fastify is what the types of keepsake/server speak of.
+  const packages = ['typescript', 'typescript-5.9', 'fastify'].map(
+    (name) => `${name}@file:${join(root, 'node_modules', name)}`,
+  );
   run(
     'npm',
     'install',
@@ -78,7 +85,7 @@ try {
     '--prefer-offline',
     join(project, filename),
     '@types/node@20',
-    ...typescript,
+    ...packages,
   );
   writeFileSync(join(project, 'module.mjs'), `import { Field, openBackend, Service, Store } from 'keepsake';${source}`);
   writeFileSync(

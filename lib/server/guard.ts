@@ -23,7 +23,7 @@ export class Guard {
     const { rateLimit } = options;
     if (rateLimit === undefined) return;
     if (rateLimit.backend === undefined) this.#ownCounters = memory({ max: CLIENTS });
-    this.#counters = this.#ownCounters ?? (rateLimit.backend as unknown as Backend<unknown>);
+    this.#counters = this.#ownCounters ?? rateLimit.backend;
   }
 
   /**

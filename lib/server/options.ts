@@ -24,7 +24,7 @@ export interface RateLimit {
    * Where it is counted, such as a namespace of a backend that several servers share; memory of this process, for at most 100,000 clients,
    * by default.
    */
-  readonly backend?: Backend<never> | undefined;
+  readonly backend?: Backend<Uint8Array> | Backend<number> | Backend<unknown> | undefined;
 }
 
 /** Options of the REST interface. */
@@ -57,7 +57,7 @@ export interface CheckedOptions {
   readonly authorize: Authorize | undefined;
   readonly bodyLimit: number;
   readonly rateLimit:
-    | { readonly max: number; readonly window: number; readonly backend: Backend<never> | undefined }
+    | { readonly max: number; readonly window: number; readonly backend: Backend<unknown> | undefined }
     | undefined;
   readonly origins: ReadonlySet<string>;
 }
@@ -102,7 +102,7 @@ function checkRateLimit(rateLimit: RateLimit, what: string): CheckedOptions['rat
       throw new InvalidArgumentError(`${what}: rateLimit.backend cannot count: ${backend.name} has no increment`);
     }
   }
-  return { max, window: toMilliseconds(window, 'rateLimit.window'), backend };
+  return { max, window: toMilliseconds(window, 'rateLimit.window'), backend: backend as Backend<unknown> | undefined };
 }
 
 function toOrigins(origins: readonly string[], what: string): ReadonlySet<string> {
