@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Backend } from '../backend/backend.js';
 import { memory } from '../drivers/memory.js';
@@ -68,26 +67,26 @@ export class Guard {
 
   /** Without authorisation, only this machine is asked for: by the address that it came to, and by the name that it was sent to. */
   #checkLocal({ raw }: FastifyRequest): void {
-    const { socket, headers } = raw;
-    // What was injected has no connection.
-    if (!(socket instanceof Socket)) return;
-    const address = socket.localAddress;
+    // What Fastify's `inject` makes has no connection.
+    if ('_lightMyRequest' in raw) return;
+    const { headers } = raw;
+    const address = raw.socket.localAddress;
     if (address === undefined) {
       // A connection that is closed by now has no address either.
-      if (typeof this.#app.server.address() === 'string') return;
-    } else if (isLoopback(address)) {
+      if (typeof this.#app.server.address() !== 'string') throw notLocal();
+    } else {
+      if (!isLoopback(address)) throw notLocal();
       const host = headers.host ?? headers[':authority'];
       // A page may give its own name our address (DNS rebinding); browsers then tell that name.
       if (host !== undefined && !isLocalName(String(host))) {
         throw new Refusal(
           403,
-          'without authorisation this answers to the names of loopback addresses alone, such as localhost',
+          'without authorisation only names of loopback addresses are answered to, such as localhost',
         );
       }
-      if (FORWARDED.every((name) => headers[name] === undefined)) return;
-      throw new Refusal(403, 'without authorisation this answers nobody behind a proxy');
     }
-    throw new Refusal(403, 'without authorisation this answers on loopback addresses alone');
+    if (FORWARDED.every((name) => headers[name] === undefined)) return;
+    throw new Refusal(403, 'without authorisation nobody behind a proxy is answered');
   }
 
   /** What a browser sends for a page of somebody else is refused: such a page may send forms, and read scripts and images. */
@@ -99,6 +98,10 @@ export class Guard {
     if (own && (site === undefined || site === 'same-origin' || site === 'none')) return;
     throw new Refusal(403, 'a web page of another origin asks; name it in origins to let it');
   }
+}
+
+function notLocal(): Refusal {
+  return new Refusal(403, 'without authorisation requests to loopback addresses alone are answered');
 }
 
 /** Whether an address is of this machine alone. */

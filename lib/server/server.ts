@@ -23,6 +23,11 @@ export interface ServerOptions extends RestOptions {
   readonly requestTimeout?: Duration | undefined;
   /** How long a connection without a request stays open; 72 seconds by default. */
   readonly keepAliveTimeout?: Duration | undefined;
+  /**
+   * How long a connection may stand still while a request is answered; 2 minutes by default. Then it is closed: the client does not read, or the backend
+   * does not answer.
+   */
+  readonly idleTimeout?: Duration | undefined;
   /** How long `close` waits for requests that are under way, before it ends their connections; 10 seconds by default. */
   readonly closeTimeout?: Duration | undefined;
   /** How many bytes the headers of a request may have; 16 KiB by default. What is longer is answered with 431. */
@@ -33,7 +38,7 @@ export interface ServerOptions extends RestOptions {
 export interface ListenOptions {
   /** The port; 0 for any free one, which is the default. */
   readonly port?: number | undefined;
-  /** The address or name; `'127.0.0.1'` by default. Others than loopback ones need `authorize`. */
+  /** The address or name; `'127.0.0.1'` by default, and for `'localhost'`. Others than loopback ones need `authorize`. */
   readonly host?: string | undefined;
   /** The path of a unix socket, in place of host and port. Who may use it is up to the permissions of its folder. */
   readonly path?: string | undefined;
@@ -41,10 +46,11 @@ export interface ListenOptions {
 
 const OPTIONS = [
   ...REST_OPTIONS,
-  ...['logger', 'tls', 'requestTimeout', 'keepAliveTimeout', 'closeTimeout', 'headerLimit'],
+  ...['logger', 'tls', 'requestTimeout', 'keepAliveTimeout', 'idleTimeout', 'closeTimeout', 'headerLimit'],
 ] as const;
 const REQUEST_TIMEOUT = 30_000;
 const KEEP_ALIVE_TIMEOUT = 72_000;
+const IDLE_TIMEOUT = 120_000;
 const CLOSE_TIMEOUT = 10_000;
 const HEADER_LIMIT = 16 * 1024;
 /** How often connections that have become idle are looked for while the server closes, in milliseconds. */
@@ -72,7 +78,12 @@ export function createServer<V>(backend: Backend<V>, options: ServerOptions = {}
 export class RestServer implements AsyncDisposable {
   readonly #backend: Backend<unknown>;
   readonly #options: ServerOptions;
-  readonly #timeouts: { readonly request: number; readonly keepAlive: number; readonly close: number };
+  readonly #timeouts: {
+    readonly request: number;
+    readonly keepAlive: number;
+    readonly idle: number;
+    readonly close: number;
+  };
   /** Connections on which nothing has been asked yet: Node takes them for busy ones. */
   readonly #silent = new Set<Duplex>();
   #app: FastifyInstance | undefined;
@@ -84,10 +95,11 @@ export class RestServer implements AsyncDisposable {
   constructor(backend: Backend<unknown>, options: ServerOptions) {
     checkOptions(options, OPTIONS, 'createServer');
     checkRestOptions(options, 'createServer');
-    const { requestTimeout, keepAliveTimeout, closeTimeout, headerLimit = HEADER_LIMIT } = options;
+    const { requestTimeout, keepAliveTimeout, idleTimeout, closeTimeout, headerLimit = HEADER_LIMIT } = options;
     this.#timeouts = {
       request: toTimeout(requestTimeout, 'requestTimeout', REQUEST_TIMEOUT),
       keepAlive: toTimeout(keepAliveTimeout, 'keepAliveTimeout', KEEP_ALIVE_TIMEOUT),
+      idle: toTimeout(idleTimeout, 'idleTimeout', IDLE_TIMEOUT),
       close: toTimeout(closeTimeout, 'closeTimeout', CLOSE_TIMEOUT),
     };
     if (!Number.isSafeInteger(headerLimit) || headerLimit < 1024) {
@@ -123,7 +135,10 @@ export class RestServer implements AsyncDisposable {
     if (this.#closing !== undefined)
       throw new ClosedError('the server is closed; create another', { operation: 'listen' });
     if (this.#listening !== undefined) throw new InvalidArgumentError('listen: the server listens already');
-    this.#listening = this.#listen(path === undefined ? { port, host } : { path });
+    this.#listening = this.#listen(
+      // Fastify would open a second server, on ::1, which is closed by other rules.
+      path === undefined ? { port, host: host === 'localhost' ? '127.0.0.1' : host } : { path },
+    );
     try {
       return await this.#listening;
     } catch (error) {
@@ -178,6 +193,7 @@ export class RestServer implements AsyncDisposable {
       logger,
       requestTimeout: this.#timeouts.request,
       keepAliveTimeout: this.#timeouts.keepAlive,
+      connectionTimeout: this.#timeouts.idle,
       forceCloseConnections: 'idle',
       frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
         answerProblem(new Refusal(400, 'the percent-encoding is malformed'), request, reply.headers(HEADERS));

@@ -65,11 +65,15 @@ describe('a server', () => {
     await using server = createServer(memory());
     const path = join(folders.make(), 'store.sock');
     expect(await server.listen({ path })).to.equal(path);
-    const asking = requestBySocket({ socketPath: path, path: '/-/health', headers: { host: 'anything' } }).end();
-    const [response] = await once(asking, 'response');
-    expect(response.statusCode).to.equal(200);
-    response.resume();
-    await once(response, 'end');
+    const statusWith = async (headers: Record<string, string>): Promise<number> => {
+      const asking = requestBySocket({ socketPath: path, path: '/-/health', headers, agent: false }).end();
+      const [response] = await once(asking, 'response');
+      response.resume();
+      await once(response, 'end');
+      return response.statusCode;
+    };
+    expect(await statusWith({ host: 'anything' })).to.equal(200);
+    expect(await statusWith({ host: 'localhost', 'x-forwarded-for': '10.0.0.1' }), 'behind a proxy').to.equal(403);
   });
 
   it('speaks HTTPS', async () => {
@@ -89,6 +93,22 @@ describe('a server', () => {
     expect(response.statusCode).to.equal(200);
     response.resume();
     await once(response, 'end');
+  });
+
+  it('gives up those who do not read what they asked for', async () => {
+    const backend = memory();
+    await backend.set('large', Buffer.alloc(20_000_000));
+    await using server = createServer(backend, { idleTimeout: 100 });
+    const socket = connect(Number(new URL(await server.listen()).port), '127.0.0.1').pause();
+    socket.on('error', () => undefined);
+    socket.write('GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    let heard = 0;
+    socket.on('data', (bytes) => {
+      heard += bytes.length;
+    });
+    await once(socket.resume(), 'close');
+    expect(heard).to.be.lessThan(20_000_000);
   });
 
   it('logs requests where it is told to, without values and tokens', async () => {
