@@ -15,7 +15,7 @@ export const EXPIRES_AT = 'keepsake-expires-at';
 /** A `Keepsake-TTL` without end. */
 export const NEVER = 'never';
 /** What is not a key lies under this segment. */
-export const OPERATIONS = '-';
+export const OPERATIONS_SEGMENT = '-';
 
 /** The most keys or entries of one request. */
 export const MOST_KEYS = 10_000;

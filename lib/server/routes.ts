@@ -7,7 +7,7 @@ import { bodyReader } from './body.js';
 import { ENTRY_METHODS, sendNothing, serveEntry } from './entries.js';
 import { Guard } from './guard.js';
 import { serveKeys } from './listing.js';
-import { OPERATIONS } from './operations.js';
+import { OPERATIONS, type Operation } from './operations.js';
 import { type Access, checkBackend, checkRestOptions, REST_OPTIONS, type RestOptions } from './options.js';
 import { Refusal, toProblem } from './refusal.js';
 import { Served } from './served.js';
@@ -20,7 +20,7 @@ export interface BackendRoutesOptions<V = unknown> extends RestOptions {
 }
 
 /** What Fastify itself adds to the options of a plugin. */
-const FASTIFY_OPTIONS = ['prefix', 'logLevel', 'logSerializers', 'errorHandler'];
+const FASTIFY_OPTIONS = ['prefix', 'logLevel', 'logSerializers'];
 
 /**
  * What keeps a browser from taking stored bytes for anything but bytes, and other pages from using them; on every answer.
@@ -80,20 +80,16 @@ export async function backendRoutes<V>(app: FastifyInstance, options: BackendRou
         }
       }
       const passing = guard.check(request, accessOf(request.method, target));
-      if (passing === undefined) {
-        checkShape(request, target, served);
-        done();
+      if (passing !== undefined) {
+        passing.then(() => checkShape(request, target, served)).then(() => done(), done);
         return;
       }
-      passing
-        .then(() => {
-          checkShape(request, target, served);
-          done();
-        })
-        .catch(done);
+      checkShape(request, target, served);
     } catch (error) {
       done(error as Error);
+      return;
     }
+    done();
   });
 
   app.setErrorHandler(answerProblem);
@@ -106,13 +102,8 @@ export async function backendRoutes<V>(app: FastifyInstance, options: BackendRou
     if (target.kind === 'entry') return serveEntry(served, target.key, request, reply);
     if (target.kind === 'keys') return serveKeys(served, target.query, request, reply);
     if (target.name === 'entry') return serveEntry(served, takeQuery(target.query, ['key']).key ?? '', request, reply);
-    const { query } = target;
-    return (OPERATIONS.get(target.name) as NonNullable<ReturnType<typeof OPERATIONS.get>>).run({
-      served,
-      query,
-      request,
-      reply,
-    });
+    const { run } = OPERATIONS.get(target.name) as Operation;
+    return run({ served, query: target.query, request, reply });
   };
   for (const url of ['/', '/*']) {
     app.route({ method: [...app.supportedMethods], url, exposeHeadRoute: false, handler: serve });

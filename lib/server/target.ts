@@ -1,4 +1,4 @@
-import { OPERATIONS } from '../rest/headers.js';
+import { OPERATIONS_SEGMENT } from '../rest/headers.js';
 import { Refusal } from './refusal.js';
 
 /** What the path of a request names. */
@@ -39,7 +39,7 @@ export function readTarget(url: string, depth: number): Target {
     return { kind: 'entry', key: decode(rest) };
   }
   const name = rest.slice(slash + 1);
-  if (rest.slice(0, slash) !== OPERATIONS || name === '' || name.includes('/')) {
+  if (rest.slice(0, slash) !== OPERATIONS_SEGMENT || name === '' || name.includes('/')) {
     throw new Refusal(404, 'there is nothing here: a key is one segment of the path, so write a / in it as %2F');
   }
   return { kind: 'operation', name, query: question < 0 ? NOTHING : readQuery(url.slice(question + 1)) };

@@ -88,7 +88,8 @@ export class Connection {
           if (answer !== undefined) return answer;
         } catch (error) {
           if (controller.signal.aborted || !(error instanceof Unreached)) throw error;
-          if (last || !(error.unsent || question.reads)) throw error.failure;
+          const again = error.failure.retryable && (error.unsent || question.reads);
+          if (last || !again) throw error.failure;
         }
         await wait(PAUSE * 2 ** tried * (0.5 + Math.random()), undefined, { signal: controller.signal });
       }
@@ -118,7 +119,7 @@ export class Connection {
     } catch (error) {
       if (signal.aborted) throw error;
       const { error: failure, unsent } = toConnectionError(where, error);
-      throw new Unreached(failure, unsent && failure.retryable);
+      throw new Unreached(failure, unsent);
     }
     const { status } = response;
     const ours = response.headers.get(INTERFACE) === INTERFACE_VERSION;
@@ -136,7 +137,7 @@ export class Connection {
 /** The connection failed. */
 class Unreached extends Error {
   readonly failure: ConnectionError;
-  /** Whether nothing was sent, and it is worth another try. */
+  /** Whether nothing was sent. */
   readonly unsent: boolean;
 
   constructor(failure: ConnectionError, unsent: boolean) {
