@@ -1,10 +1,13 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect } from 'chai';
 import { fastify } from 'fastify';
-import { type Backend, files, memory, readOnly } from 'keepsake';
-import { backendRoutes } from 'keepsake/server';
+import { Backend, capabilities, type Driver, files, memory, readOnly } from 'keepsake';
+import { backendRoutes, createServer } from 'keepsake/server';
 import { ask, type Told } from '../support/asking.js';
 import { TestClock } from '../support/clock.js';
 import { all, Folders } from '../support/folders.js';
+import { until } from '../support/generations.js';
 import { useStore } from '../support/store-server.js';
 
 describe('the REST interface', () => {
@@ -361,6 +364,40 @@ describe('the REST interface', () => {
     it('gives none of an empty store', async () => {
       expect((await get('/')).text).to.equal('{"keys":[]}');
       expect((await get('/?limit=5')).text).to.equal('{"keys":[]}');
+    });
+
+    it('is given up when nobody listens any more', async () => {
+      let given = 0;
+      let released = false;
+      const endless: Driver = {
+        name: 'endless',
+        capabilities: capabilities({ enumerable: true }),
+        read: () => undefined,
+        write: () => true,
+        remove: () => false,
+        scan: () => ({ entries: [] }),
+        async *stream() {
+          try {
+            for (;;) yield Array.from({ length: 1000 }, () => ({ key: `key ${given++}` }));
+          } finally {
+            released = true;
+          }
+        },
+      };
+      await using server = createServer(new Backend(endless));
+      const socket = connect(Number(new URL(await server.listen()).port), '127.0.0.1');
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      await once(socket, 'data');
+      socket.pause();
+      // Nobody reads, so that nothing more is listed, after a while.
+      let before = -1;
+      while (before !== given) {
+        before = given;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      expect(released).to.equal(false);
+      socket.destroy();
+      await until(() => released, 'the listing is given up');
     });
 
     it('refuses what it does not know', async () => {

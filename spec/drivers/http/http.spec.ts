@@ -142,12 +142,19 @@ describe('http', () => {
     });
 
     it('are as large together as they like', async () => {
-      const backend = http(using.url);
+      let asked = 0;
+      const backend = http(using.url, {
+        fetch: (url, init) => {
+          if (url.endsWith('/-/get-many')) asked++;
+          return fetch(url, init);
+        },
+      });
       const values = Array.from({ length: 100 }, (_, index) => Buffer.alloc(100_000, index));
       await backend.setMany(values.map((value, index) => [`key ${index}`, value]));
       const read = await backend.getMany(values.map((_, index) => `key ${index}`));
       for (const [index, value] of values.entries())
         expect(Buffer.compare(value, read[index] as Uint8Array)).to.equal(0);
+      expect(asked, 'answers are bounded').to.be.greaterThan(1);
       expect((await all(backend.entries())).length).to.equal(100);
       await backend.clear();
       await backend.close();
@@ -237,6 +244,22 @@ describe('http', () => {
           },
         );
       }
+    });
+
+    it('is none, though it was one when we came', async () => {
+      await answering(
+        (request, response) => {
+          const health = request.url === '/-/health';
+          response.writeHead(health ? 200 : 204, health ? { keepsake: '1' } : {}).end(health ? '{}' : undefined);
+        },
+        async (url) => {
+          const backend = await http(url).open();
+          for (const work of [() => backend.set('key', 'x'), () => backend.delete('key'), () => backend.clear()]) {
+            expect(await failure(work)).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: false });
+          }
+          await backend.close();
+        },
+      );
     });
 
     it('does not lead us elsewhere', async () => {
