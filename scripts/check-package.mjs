@@ -27,8 +27,10 @@ import { ExpressRateLimitStore, ExpressSessionStore } from 'keepsake/express';
 import { FastifySessionStore, fastifyRateLimitStore } from 'keepsake/fastify';
 import { HonoRateLimitStore, HonoSessionStorage, HonoSessionStore } from 'keepsake/hono';
 import { KeyvAdapter } from 'keepsake/keyv';
+import { type HttpOptions, http } from 'keepsake/http';
 import { type MemcachedOptions, memcached } from 'keepsake/memcached';
 import { type RedisOptions, redis } from 'keepsake/redis';
+import { bearer, createServer, type RestServer } from 'keepsake/server';
 import { postgres, sqlite } from 'keepsake/sql';
 import { type DynamodbOptions, dynamodb } from 'keepsake/dynamodb';
 import { type MongodbOptions, mongodb } from 'keepsake/mongodb';
@@ -62,6 +64,8 @@ export const items = (options: DynamodbOptions) => dynamodb('dynamodb://region/t
 export const sessions = [ExpressSessionStore, FastifySessionStore, HonoSessionStore, HonoSessionStorage].map((Store) => new Store({ backend: memory() }));
 export const limits = [ExpressRateLimitStore, HonoRateLimitStore].map((Store) => new Store({ backend: files('limits') }));
 export const adapters = [fastifyRateLimitStore({ backend: memory() }), new KeyvAdapter({ backend: files('keyv') }), unstorageDriver({ backend: memory() })];
+export const remote = (options: HttpOptions) => http('http://localhost', options);
+export const server: RestServer = createServer(memory(), { authorize: bearer('token') });
 export { contract, joinSupervisor, Supervisor };
 `;
 
@@ -83,7 +87,10 @@ try {
   );
 
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true }));
-  const typescript = ['typescript', 'typescript-5.9'].map((name) => `${name}@file:${join(root, 'node_modules', name)}`);
+  // Fastify is what the types of keepsake/server speak of.
+  const packages = ['typescript', 'typescript-5.9', 'fastify'].map(
+    (name) => `${name}@file:${join(root, 'node_modules', name)}`,
+  );
   run(
     'npm',
     'install',
@@ -93,7 +100,7 @@ try {
     '--prefer-offline',
     join(project, filename),
     '@types/node@20',
-    ...typescript,
+    ...packages,
   );
   writeFileSync(join(project, 'module.mjs'), `import { Field, openBackend, Service, Store } from 'keepsake';${source}`);
   writeFileSync(

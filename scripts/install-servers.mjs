@@ -17,6 +17,8 @@ const PACKAGES = [
   { name: 'radosgw', programs: ['radosgw', 'radosgw-admin'] },
   { name: 'default-jre-headless', programs: ['java'], needed: () => wantedJars().length > 0 },
   { name: 'maven', programs: ['mvn'], needed: () => missingJars().length > 0 },
+  { name: 'curl', programs: ['curl'] },
+  { name: 'chromium', programs: ['chromium'] },
 ];
 
 /**

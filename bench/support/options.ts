@@ -15,6 +15,7 @@ export const PARTS: readonly string[] = [
   'redis',
   'sql',
   'responses',
+  'web',
 ];
 
 /** What the command line says. */

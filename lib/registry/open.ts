@@ -34,6 +34,8 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['mongodb', openMongodb],
   ['mongodb+srv', openMongodb],
   ['dynamodb', openDynamodb],
+  ['http', openHttp],
+  ['https', openHttp],
 ]);
 
 /**
@@ -49,6 +51,7 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `postgres://user:password@host:5432/database?table=app` | `postgres`; also `history`, `timeout`, `ttl`, `max` connections, and `sslmode`, `host` and what else `pg` reads |
  * | `mysql://user:password@host:3306/database?table=app` | `mysql`; also `history`, `timeout`, `ttl`, `connectionLimit` |
  * | `memcached://host:11211,other?namespace=app` | `memcached`; also `timeout`, `ttl`; `memcached:///path`. An empty `namespace` is none |
+ * | `https://host/prefix?token=…` | `http`; also `retries`, `timeout`, `ttl`; `http:` |
  *
  * | `s3://bucket/prefix?endpoint=https://host&region=eu-central-1` | `s3`; also `pathStyle`, `namespace`, `conditionalPut`, `conditionalDelete`, `timeout`, `ttl`. An empty `namespace` is none |
  * | `mongodb://user:password@host/database?collection=app` | `mongodb`; also `timeout`, `ttl`, and what the package `mongodb` reads; `mongodb+srv:` |
@@ -190,6 +193,13 @@ async function openDynamodb(url: string, query: URLSearchParams, options: OpenOp
   const known = { endpoint: toText, create: toBoolean, timeout: toText, ttl: toText };
   const { extension: _, ...rest } = options;
   return dynamodb(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
+}
+
+async function openHttp(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
+  const { http } = await import('../drivers/http/http.js');
+  const known = { token: toText, retries: toNumber, timeout: toText, ttl: toText };
+  const { extension: _, ...rest } = options;
+  return http(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
 }
 
 /** A URL to be shown. */

@@ -112,7 +112,7 @@ describe('BackendProvider', () => {
     const error = await rejection(provider.create('storage.floppy'));
     expect(error).to.be.instanceOf(TypeError);
     expect(error.message).to.match(
-      /no backend named "storage\.floppy"; there are disklru, dynamodb, file, json, lru, mariadb, memcached, memory, mongodb.*storage\.json/,
+      /no backend named "storage\.floppy"; there are disklru, dynamodb, file, http, https, json, lru, mariadb, memcached, memory, mongodb.*storage\.json/,
     );
     for (const name of ['lru', 'json', 'pickle', 'pickle.gzip', 'volatile', 'disklru', 's3', 'redis', 'redis.json']) {
       expect(provider.names).to.include(name).and.include(`storage.${name}`);

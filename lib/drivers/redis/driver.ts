@@ -79,7 +79,7 @@ export class RedisDriver implements Driver {
   ): Promise<boolean> {
     const stored = this.#prefix + key;
     if (typeof condition === 'object') {
-      const args = [condition.version, value, toTime(expiresAt)];
+      const args = [condition.version, toArgument(value), toTime(expiresAt)];
       return (await this.#connection.run(REPLACE, [stored], args)) === 1;
     }
     const command = put(stored, value, expiresAt);

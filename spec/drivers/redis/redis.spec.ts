@@ -65,6 +65,14 @@ describe('redis', function () {
       expect((await backend.getEntry('digest'))?.version).to.equal('f32b67c7e26342af42efabc674d441dca0a281c5');
     });
 
+    it('replaces a version by bytes that are no Buffer', async () => {
+      const backend = open({ namespace: 'bytes' });
+      await backend.set('key', Uint8Array.of(1, 2));
+      const version = (await backend.getEntry('key'))?.version ?? '';
+      expect(await backend.set('key', Uint8Array.of(3, 4), { if: { version } })).to.equal(true);
+      expect(await backend.get('key')).to.deep.equal(Uint8Array.of(3, 4));
+    });
+
     it('says so of a key that holds something else than a string', async () => {
       const backend = open({ namespace: 'foreign' });
       await raw((client) => client.lPush('foreign:list', 'item'));
