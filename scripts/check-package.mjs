@@ -23,19 +23,18 @@ User.create('ann', { name: 'Ann' }).save()
 const typed = `
 import { encoded, encrypted, Field, files, gzip, json, memory, msgpack, Service, SessionField, Store, StoredIn, types, type Ref } from 'keepsake';
 import { arrow, csv, parquet, type ArrowTable } from 'keepsake/columnar';
+import { type DynamodbOptions, dynamodb } from 'keepsake/dynamodb';
 import { ExpressRateLimitStore, ExpressSessionStore } from 'keepsake/express';
 import { FastifySessionStore, fastifyRateLimitStore } from 'keepsake/fastify';
 import { HonoRateLimitStore, HonoSessionStorage, HonoSessionStore } from 'keepsake/hono';
-import { KeyvAdapter } from 'keepsake/keyv';
 import { type HttpOptions, http } from 'keepsake/http';
+import { KeyvAdapter } from 'keepsake/keyv';
 import { type MemcachedOptions, memcached } from 'keepsake/memcached';
-import { type RedisOptions, redis } from 'keepsake/redis';
-import { bearer, createServer, type RestServer } from 'keepsake/server';
-import { postgres, sqlite } from 'keepsake/sql';
-import { type DynamodbOptions, dynamodb } from 'keepsake/dynamodb';
 import { type MongodbOptions, mongodb } from 'keepsake/mongodb';
 import { type RedisOptions, redis } from 'keepsake/redis';
 import { type S3Options, s3 } from 'keepsake/s3';
+import { bearer, createServer, type RestServer } from 'keepsake/server';
+import { postgres, sqlite } from 'keepsake/sql';
 import { contract } from 'keepsake/testing';
 import { joinSupervisor, Supervisor } from 'keepsake/supervisor';
 import { unstorageDriver } from 'keepsake/unstorage';
