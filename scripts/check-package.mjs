@@ -86,8 +86,8 @@ try {
   );
 
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true }));
-  // Fastify is what the types of keepsake/server speak of.
-  const packages = ['typescript', 'typescript-5.9', 'fastify'].map(
+  // The frameworks are what the types of their subpaths speak of.
+  const packages = ['typescript', 'typescript-5.9', 'fastify', 'express', '@types/express', 'hono'].map(
     (name) => `${name}@file:${join(root, 'node_modules', name)}`,
   );
   run(
