@@ -1,5 +1,5 @@
 export { Backend, type Composition } from './backend/backend.js';
-export { type Atomicity, type Capabilities, capabilities } from './backend/capabilities.js';
+export { type Atomicity, atomicAt, type Capabilities, capabilities } from './backend/capabilities.js';
 export type {
   Awaitable,
   Change,

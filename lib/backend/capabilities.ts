@@ -57,3 +57,10 @@ const nothing: Capabilities = {
 export function capabilities(named: Partial<Capabilities>): Capabilities {
   return Object.freeze({ ...nothing, ...named });
 }
+
+/** Everything about one key atomic at one level: conditions, `update`, `increment` and `touch`. */
+export function atomicAt(
+  level: Atomicity,
+): Pick<Capabilities, 'conditionalSet' | 'conditionalDelete' | 'update' | 'increment' | 'touch'> {
+  return { conditionalSet: level, conditionalDelete: level, update: level, increment: level, touch: level };
+}

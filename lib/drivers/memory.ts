@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { Backend } from '../backend/backend.js';
-import { type Capabilities, capabilities } from '../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../backend/capabilities.js';
 import { checkOptions } from '../backend/checks.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../backend/driver.js';
 import { type Clock, type Duration, toMilliseconds } from '../backend/duration.js';
@@ -70,11 +70,7 @@ const BATCH = 1000;
 
 const held: Capabilities = capabilities({
   values: 'objects',
-  conditionalSet: 'process',
-  conditionalDelete: 'process',
-  update: 'process',
-  increment: 'process',
-  touch: 'process',
+  ...atomicAt('process'),
   enumerable: true,
 });
 const heldAll: Capabilities = Object.freeze({ ...held, setMany: 'process' });

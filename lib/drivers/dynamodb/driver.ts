@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { KeysAndAttributes, WriteRequest } from '@aws-sdk/client-dynamodb';
-import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../../backend/capabilities.js';
 import { MAXIMUM_KEY_BYTES } from '../../backend/checks.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
@@ -12,11 +12,7 @@ import { deadlineOf, type Item, KEY, newVersion, toDeadline, toEntry, toItem } f
 import type { Table } from './table.js';
 
 const abilities: Capabilities = capabilities({
-  conditionalSet: 'storage',
-  conditionalDelete: 'storage',
-  update: 'storage',
-  increment: 'storage',
-  touch: 'storage',
+  ...atomicAt('storage'),
   persistent: true,
   enumerable: true,
 });

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, sep } from 'node:path';
-import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type {
   Condition,
   Counter,
@@ -92,11 +92,7 @@ export class FilesDriver implements Driver<Uint8Array> {
     const level = readOnly ? 'none' : locks === undefined ? 'process' : 'storage';
     this.capabilities = capabilities({
       values: 'bytes',
-      conditionalSet: level,
-      conditionalDelete: level,
-      update: level,
-      increment: level,
-      touch: level,
+      ...atomicAt(level),
       persistent: true,
       enumerable: true,
       writable: !readOnly,

@@ -1,4 +1,4 @@
-import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../../backend/capabilities.js';
 import { MAXIMUM_KEY_BYTES } from '../../backend/checks.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import { ConnectionError, type KeepsakeError } from '../../errors.js';
@@ -10,11 +10,7 @@ import { toEntryError } from './failures.js';
 
 /** What the server's backend cannot do, the server refuses. */
 const abilities: Capabilities = capabilities({
-  conditionalSet: 'storage',
-  conditionalDelete: 'storage',
-  update: 'storage',
-  increment: 'storage',
-  touch: 'storage',
+  ...atomicAt('storage'),
   persistent: true,
   enumerable: true,
 });

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type { Condition, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import { ownerOf } from '../../backend/rendezvous.js';
 import { ConflictError, CorruptDataError, StorageError, UnsupportedError } from '../../errors.js';
@@ -21,11 +21,7 @@ import type { Server } from './server.js';
 import type { Command, Reply } from './session.js';
 
 const abilities: Capabilities = capabilities({
-  conditionalSet: 'storage',
-  conditionalDelete: 'storage',
-  update: 'storage',
-  increment: 'storage',
-  touch: 'storage',
+  ...atomicAt('storage'),
   persistent: true,
   enumerable: true,
 });

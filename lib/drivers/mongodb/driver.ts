@@ -1,5 +1,5 @@
 import type * as Mongo from 'mongodb';
-import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../../backend/capabilities.js';
 import { MAXIMUM_KEY_BYTES } from '../../backend/checks.js';
 import type { Condition, Counter, Driver, Entry, ListedEntry, Page, ScanRequest } from '../../backend/driver.js';
 import type { Clock } from '../../backend/duration.js';
@@ -11,11 +11,7 @@ import { type Filter, range, type Stored, toEntry, toStored, toValue } from './d
 import { isDuplicate } from './failures.js';
 
 const abilities: Capabilities = capabilities({
-  conditionalSet: 'storage',
-  conditionalDelete: 'storage',
-  update: 'storage',
-  increment: 'storage',
-  touch: 'storage',
+  ...atomicAt('storage'),
   persistent: true,
   enumerable: true,
   ordered: true,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type {
   Condition,
   Counter,
@@ -20,11 +20,7 @@ import { INCREMENT, PERSIST, READ, REMOVE, RENEW, REPLACE, toDeadline, toNative 
 import { slotOf } from './slots.js';
 
 const abilities: Capabilities = capabilities({
-  conditionalSet: 'storage',
-  conditionalDelete: 'storage',
-  update: 'storage',
-  increment: 'storage',
-  touch: 'storage',
+  ...atomicAt('storage'),
   persistent: true,
   enumerable: true,
 });

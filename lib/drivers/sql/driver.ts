@@ -1,4 +1,4 @@
-import { type Capabilities, capabilities } from '../../backend/capabilities.js';
+import { atomicAt, type Capabilities, capabilities } from '../../backend/capabilities.js';
 import type {
   Awaitable,
   Condition,
@@ -43,11 +43,7 @@ export interface Setup<S extends Statements> {
 
 /** What every family of SQL can do on a server, or in a file. */
 export const abilities: Capabilities = capabilities({
-  conditionalSet: 'storage',
-  conditionalDelete: 'storage',
-  update: 'storage',
-  increment: 'storage',
-  touch: 'storage',
+  ...atomicAt('storage'),
   setMany: 'storage',
   persistent: true,
   enumerable: true,

@@ -10,6 +10,7 @@ import { fromProcesses } from '../../support/from-processes.js';
 import { keepApart } from '../../support/namespaces-apart.js';
 import { startDynamodb } from '../../support/servers/dynamodb.js';
 import { useServer } from '../../support/servers/server.js';
+import { countTrips, type Trips } from '../../support/trips.js';
 
 describe('dynamodb', function () {
   this.timeout(60_000);
@@ -145,7 +146,7 @@ describe('dynamodb', function () {
     });
 
     const many = Array.from({ length: 100 }, (_, index) => `key ${index}`);
-    const trips: Readonly<Record<string, readonly [number, () => Promise<unknown>]>> = {
+    const trips: Trips = {
       get: [1, () => backend.get('key')],
       'get with renewFor': [1, () => backend.get('key', { renewFor: '2h' })],
       // One condition cannot both move a deadline and find an item without one.
@@ -168,13 +169,7 @@ describe('dynamodb', function () {
       'deleteMany of 100, which counts those that are there first': [5, () => backend.deleteMany(many)],
       'update, which reads and writes on condition': [2, () => backend.update('key', () => 'other')],
     };
-    for (const [title, [count, work]] of Object.entries(trips)) {
-      it(`makes ${count} for ${title}`, async () => {
-        const before = proxy.roundTrips;
-        await work();
-        expect(proxy.roundTrips - before).to.equal(count);
-      });
-    }
+    countTrips(() => proxy, trips);
   });
 
   fromProcesses({

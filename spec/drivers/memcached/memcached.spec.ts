@@ -12,6 +12,7 @@ import { until } from '../../support/generations.js';
 import { keepApart } from '../../support/namespaces-apart.js';
 import { startMemcached } from '../../support/servers/memcached.js';
 import { useServer } from '../../support/servers/server.js';
+import { countTrips, type Trips } from '../../support/trips.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -462,7 +463,7 @@ describe('memcached', function () {
     });
 
     const many = Array.from({ length: 100 }, (_, index) => `key ${index}`);
-    const work: Readonly<Record<string, readonly [number, () => Promise<unknown>]>> = {
+    const work: Trips = {
       get: [1, () => backend.get('key')],
       getEntry: [1, () => backend.getEntry('key')],
       has: [1, () => backend.has('key')],
@@ -488,13 +489,7 @@ describe('memcached', function () {
       increment: [2, () => backend.increment('counter', 5, { ttl: '1h' })],
       update: [2, () => backend.update('key', () => 'other')],
     };
-    for (const [title, [trips, call]] of Object.entries(work)) {
-      it(`makes ${trips === 1 ? 'one' : 'two'} for ${title}`, async () => {
-        const before = proxy.roundTrips;
-        await call();
-        expect(proxy.roundTrips - before).to.equal(trips);
-      });
-    }
+    countTrips(() => proxy, work);
 
     it('connects only when it is needed', async () => {
       const before = proxy.connections;

@@ -11,6 +11,7 @@ import { expectFlat } from '../../support/heap.js';
 import { keepApart } from '../../support/namespaces-apart.js';
 import { startMongodb } from '../../support/servers/mongodb.js';
 import { useServer } from '../../support/servers/server.js';
+import { countTrips, type Trips } from '../../support/trips.js';
 
 interface Raw extends Document {
   readonly _id: string;
@@ -128,7 +129,7 @@ describe('mongodb', function () {
 
     const many = Array.from({ length: 100 }, (_, index) => `key ${index}`);
     const none = '0'.repeat(24);
-    const trips: Readonly<Record<string, readonly [number, () => Promise<unknown>]>> = {
+    const trips: Trips = {
       get: [1, () => backend.get('key')],
       'get with renewFor': [1, () => backend.get('key', { renewFor: '2h' })],
       // One filter cannot both move a deadline and find an entry without one.
@@ -152,13 +153,7 @@ describe('mongodb', function () {
       clear: [1, () => backend.clear({ prefix: 'k' })],
       'update, which reads and writes on condition': [2, () => backend.update('key', () => 'other')],
     };
-    for (const [title, [count, work]] of Object.entries(trips)) {
-      it(`makes ${count} for ${title}`, async () => {
-        const before = proxy.roundTrips;
-        await work();
-        expect(proxy.roundTrips - before).to.equal(count);
-      });
-    }
+    countTrips(() => proxy, trips);
   });
 
   fromProcesses({ place: () => `${using.server.url}/keepsake?collection=shared&timeout=30s` });

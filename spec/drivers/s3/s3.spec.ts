@@ -18,6 +18,7 @@ import { fromProcesses } from '../../support/from-processes.js';
 import { keepApart } from '../../support/namespaces-apart.js';
 import { startS3 } from '../../support/servers/s3.js';
 import { useServer } from '../../support/servers/server.js';
+import { countTrips, type Trips } from '../../support/trips.js';
 
 describe('s3', function () {
   this.timeout(60_000);
@@ -180,7 +181,7 @@ describe('s3', function () {
     });
 
     const many = Array.from({ length: 20 }, (_, index) => `key ${index}`);
-    const trips: Readonly<Record<string, readonly [number, () => Promise<unknown>]>> = {
+    const trips: Trips = {
       get: [1, () => backend.get('key')],
       getEntry: [1, () => backend.getEntry('key')],
       set: [1, () => backend.set('key', 'other')],
@@ -200,13 +201,7 @@ describe('s3', function () {
         () => backend.deleteMany(['key', ...many.slice(1)]),
       ],
     };
-    for (const [title, [count, work]] of Object.entries(trips)) {
-      it(`makes ${count} for ${title}`, async () => {
-        const before = proxy.roundTrips;
-        await work();
-        expect(proxy.roundTrips - before).to.equal(count);
-      });
-    }
+    countTrips(() => proxy, trips);
 
     it('makes one for set if a version that an object without deadline has', async () => {
       const version = (await backend.getEntry('key'))?.version ?? '';

@@ -10,6 +10,7 @@ import { text } from '../../support/folders.js';
 import { expectFlat } from '../../support/heap.js';
 import { keepApart } from '../../support/namespaces-apart.js';
 import { DATABASES, type Database, newTable } from '../../support/sql.js';
+import { countTrips, type Trips } from '../../support/trips.js';
 
 for (const [engine, use] of Object.entries(DATABASES)) {
   describe(engine, function () {
@@ -138,7 +139,7 @@ for (const [engine, { use, make }] of Object.entries(NETWORKED)) {
     const many = Array.from({ length: 1000 }, (_, index) => `key ${index}`);
     // MySQL has no RETURNING, so what answers with what it changed asks again.
     const twice = engine === 'mysql' ? 2 : 1;
-    const costs: Readonly<Record<string, readonly [number, () => Promise<unknown>]>> = {
+    const costs: Trips = {
       get: [1, () => backend.get('key')],
       'get with renewFor': [twice, () => backend.get('key', { renewFor: '1h' })],
       getEntry: [1, () => backend.getEntry('key')],
@@ -159,13 +160,7 @@ for (const [engine, { use, make }] of Object.entries(NETWORKED)) {
       'deleteMany of 1,000': [1, () => backend.deleteMany(many)],
       count: [1, () => backend.count({ prefix: 'k' })],
     };
-    for (const [title, [trips, work]] of Object.entries(costs)) {
-      it(`makes ${trips} for ${title}`, async () => {
-        const before = proxy.roundTrips;
-        await work();
-        expect(proxy.roundTrips - before).to.equal(trips);
-      });
-    }
+    countTrips(() => proxy, costs);
 
     it('connects only when it is needed', async () => {
       const before = proxy.connections;

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Backend } from '../../../backend/backend.js';
-import { capabilities } from '../../../backend/capabilities.js';
+import { atomicAt, capabilities } from '../../../backend/capabilities.js';
 import { InvalidArgumentError, isKeepsakeError, StorageError } from '../../../errors.js';
 import { show } from '../../../show.js';
 import { type AnyKysely, Compiler } from '../compiler.js';
@@ -84,11 +84,7 @@ export function sqlite(place: string | SqliteOptions, options: SqliteOptions = {
 
 const inMemory = capabilities({
   ...abilities,
-  conditionalSet: 'process',
-  conditionalDelete: 'process',
-  update: 'process',
-  increment: 'process',
-  touch: 'process',
+  ...atomicAt('process'),
   setMany: 'process',
   persistent: false,
 });
