@@ -18,8 +18,8 @@ export interface PlaceOptions<V = unknown> {
   /** The name to ask the registry for; the name that the store goes by, unless said otherwise. */
   readonly name?: string | undefined;
   /**
-   * The namespace of the backend to keep to; `null` for the whole backend. By default the name that the store goes by, so that others may
-   * share the backend; and `null` for the registry's own backend of that name, which nobody shares.
+   * The namespace of the backend to keep to; `null` for the whole backend, which nobody else may have keys in then. By default the name that the
+   * store goes by, so that others may share the backend: also one of a registry, which may give the same to several names.
    */
   readonly namespace?: string | null | undefined;
 }
@@ -80,12 +80,12 @@ export class Source<V> {
  */
 export function placeOf<V>(options: PlaceOptions<V>, own: string, what: string): Source<V> {
   const { backend, name } = options;
+  const { namespace = own } = options;
   const registry = backend instanceof BackendRegistry;
   if (name !== undefined) {
     checkNamespace(name);
     if (!registry) throw new InvalidArgumentError(`${what}: name is for a registry; give namespace instead`);
   }
-  const { namespace = registry && (name ?? own) === own ? null : own } = options;
   if (namespace !== null) checkNamespace(namespace);
   const found = new Source(registry ? () => backend.get(name ?? own) : backend, what);
   if (namespace === null) return found;

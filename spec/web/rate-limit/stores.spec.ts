@@ -124,7 +124,7 @@ for (const Store of [ExpressRateLimitStore, HonoRateLimitStore]) {
         store.init({ windowMs: MINUTE } as Options);
         await store.increment('a');
       }
-      expect(await all(backends.get('rate_limit').keys())).to.deep.equal(['a']);
+      expect(await all(backends.get('rate_limit').keys())).to.deep.equal(['rate_limit:a']);
       expect(await all(backend.keys())).to.deep.equal(['rate_limit:a']);
       await backends.close();
     });

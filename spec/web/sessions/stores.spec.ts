@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import expressSession from 'express-session';
 import { Backend, BackendRegistry, encoded, files, json, memory, text } from 'keepsake';
-import { ExpressSessionStore } from 'keepsake/express';
+import { ExpressRateLimitStore, ExpressSessionStore } from 'keepsake/express';
 import { FastifySessionStore } from 'keepsake/fastify';
 import { HonoSessionStorage, HonoSessionStore } from 'keepsake/hono';
 import { TestClock } from '../../support/clock.js';
@@ -274,12 +274,39 @@ describe('session stores', () => {
     const other = new HonoSessionStore({ backend: backends, name: 'redis' });
     await own.createSession('a', { _expire: null });
     await other.createSession('b', { _expire: null });
-    expect(await all(backends.get('sessions').keys())).to.deep.equal(['a']);
+    expect(await all(backends.get('sessions').keys())).to.deep.equal(['sessions:a']);
     expect(await all(backends.get('redis').keys())).to.deep.equal(['sessions:b']);
     expect(await other.getSessionById('a')).to.equal(null);
     const whole = new HonoSessionStore({ backend: backends, name: 'redis', namespace: null });
     expect(await whole.getSessionById('sessions:b')).to.not.equal(null);
     await backends.close();
+  });
+
+  it('are apart from all others where a registry gives one backend to every name', async () => {
+    const one = memory<unknown>();
+    const registries = [
+      new BackendRegistry({ defaultFactory: () => one }),
+      new BackendRegistry({ backends: { sessions: one, rate_limit: one } }),
+    ];
+    for (const backend of registries) {
+      const sessions = new ExpressSessionStore({ backend });
+      const limit = new ExpressRateLimitStore({ backend });
+      limit.init({ windowMs: 60_000 });
+      await limit.increment('ann');
+      await one.set('secret', JSON.stringify({ cookie: inAMinute() }));
+      await told((callback) => sessions.set('a', { cookie: inAMinute() }, callback));
+      for (const id of ['secret', 'rate_limit:ann']) {
+        expect(await told((callback) => sessions.get(id, callback)), id).to.equal(null);
+      }
+      expect(await told((callback) => sessions.length(callback))).to.equal(1);
+      await told((callback) => sessions.clear(callback));
+      expect((await limit.get('ann'))?.totalHits).to.equal(1);
+      await told((callback) => sessions.set('a', { cookie: inAMinute() }, callback));
+      await limit.resetAll();
+      expect(await told((callback) => sessions.length(callback))).to.equal(1);
+      expect(await one.has('secret')).to.equal(true);
+      await one.clear();
+    }
   });
 
   it('keep sessions as text in backends of every kind', async () => {
