@@ -241,6 +241,21 @@ describe('fastifyRateLimitStore', () => {
     }
   });
 
+  it('lets nobody through by a window that is none', async () => {
+    const store = made();
+    for (const [window, code] of [
+      [undefined, 'KEEPSAKE_INVALID_ARGUMENT'],
+      [Number.NaN, 'KEEPSAKE_OUT_OF_RANGE'],
+      [-1, 'KEEPSAKE_OUT_OF_RANGE'],
+    ] as const) {
+      const error = await new Promise<(Error & { code?: string }) | null>((resolve) => {
+        store.incr('a', resolve, window as number, 1);
+      });
+      expect(error?.code, String(window)).to.equal(code);
+      expect(error?.message).to.include('timeWindow');
+    }
+  });
+
   it('gives errors to the callback', async () => {
     await backend.close();
     const error: Error & { code?: string } = await rejection(count(made(), 'a'));
