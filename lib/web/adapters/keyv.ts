@@ -146,8 +146,8 @@ function prefixOf(namespace = ''): string {
 }
 
 /** Keyv leaves out what is over; 6 hands on what was over from the start. */
-function isOver(ttl: number | undefined): boolean {
-  return ttl !== undefined && ttl <= 0;
+function isOver(ttl: number | null | undefined): boolean {
+  return ttl != null && ttl <= 0;
 }
 
 function toValue<T>(stored: unknown): T | undefined {

@@ -203,6 +203,12 @@ describe('KeyvAdapter', () => {
     const adapter = new KeyvAdapter({ backend });
     await adapter.set('a', 'text');
     expect((await backend.getEntry(':a'))?.expiresAt).to.equal(undefined);
+    // Keyv hands on a default ttl of null as it is.
+    const keyv = new Keyv5({ store: new KeyvAdapter({ backend }) });
+    keyv.ttl = null as unknown as undefined;
+    await keyv.set('b', 'text');
+    expect(await keyv.get('b')).to.equal('text');
+    await keyv.clear();
     await adapter.set('a', 'text', 0);
     expect(await adapter.has('a')).to.equal(false);
     await adapter.setMany([
