@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Backend } from '../../backend/backend.js';
 import { checkOptions, checkPrefix } from '../../backend/checks.js';
 import { OutOfRangeError } from '../../errors.js';
 import { show } from '../../show.js';
+import { digestOf } from '../digest.js';
 import { PLACE_OPTIONS, type PlaceOptions, placeOf, type Source } from '../source.js';
 
 /** Options of every rate-limit store. `name` and `namespace` are about `'rate_limit'`. */
@@ -116,7 +116,7 @@ export class Counters {
     const plain = text !== '' && text.isWellFormed() && !text.startsWith('~');
     if (plain && Buffer.byteLength(text) <= LONGEST_KEY) return this.#prefix + text;
     // A digest is marked by ~, and a key that looks like one is digested, so that none is taken for another.
-    return `${this.#prefix}~${createHash('sha256').update(text, 'utf16le').digest('hex')}`;
+    return `${this.#prefix}~${digestOf(text)}`;
   }
 }
 
