@@ -33,7 +33,7 @@ export interface FastifyRateLimitStore {
   incr(key: string, callback: Callback<FastifyRateLimitCount>, window: number, limit: number): void;
   /** What was counted so far. */
   read(key: string, callback: Callback<FastifyRateLimitCount>): void;
-  /** The store of a route with a limit of its own, which counts for itself. */
+  /** The store of a route with a limit of its own, which counts for itself; all limits that name no route count together. */
   child(route: FastifyRateLimitRoute): FastifyRateLimitStore;
 }
 
