@@ -39,7 +39,7 @@ export class FastifySessionStore {
   async #set(id: string, session: SessionLike): Promise<void> {
     const ttl = millisecondsUntil(session?.cookie?.expires, this.#records.ttl);
     const unchanged = typeof session?.isModified === 'function' && !session.isModified();
-    if (unchanged && (await this.#records.replaceCookie(id, session.cookie, ttl))) return;
+    if (unchanged && (await this.#records.change(id, (stored) => ({ ...stored, cookie: session.cookie }), ttl))) return;
     await this.#records.set(id, session, ttl);
   }
 

@@ -373,6 +373,36 @@ describe('HonoSessionStore', () => {
     expect(await store.getSessionById('a')).to.equal(null);
   });
 
+  it('stores what a request has changed beside what others have stored meanwhile', async () => {
+    type Saved = { _expire: null; _data: Record<string, unknown> };
+    const store = new HonoSessionStore({ backend: memory<unknown>() });
+    const _data = JSON.parse('{ "both": 0, "gone": 0, "same": 0, "__proto__": 0 }');
+    await store.createSession('a', { _expire: null, _data });
+    const one = (await store.getSessionById<Saved>('a')) as Saved;
+    const other = (await store.getSessionById<Saved>('a')) as Saved;
+    Object.assign(one._data, { both: 1, one: 1 });
+    delete one._data.gone;
+    Object.assign(other._data, { both: 2, other: 2, gone: 0 });
+    await store.persistSessionData('a', one);
+    await store.persistSessionData('a', other);
+    const expected = JSON.parse('{ "both": 2, "same": 0, "__proto__": 0, "one": 1, "other": 2 }');
+    expect((await store.getSessionById<Saved>('a'))?._data).to.deep.equal(expected);
+    // What it has stored already is not its change any more.
+    await store.deleteSession('a');
+    await store.createSession('a', { _expire: null, _data: { both: 3 } });
+    other._data.other = 4;
+    await store.persistSessionData('a', other);
+    expect((await store.getSessionById<Saved>('a'))?._data).to.deep.equal({ both: 3, other: 4 });
+  });
+
+  it('refuses what JSON cannot carry, of a session that was read too', async () => {
+    const store = new HonoSessionStore({ backend: memory<unknown>() });
+    await store.createSession('a', { _expire: null, _data: {} });
+    const session = (await store.getSessionById<{ _data: object }>('a')) as { _data: object };
+    session._data = { n: 1n };
+    expect((await rejection(store.persistSessionData('a', session))).code).to.equal('KEEPSAKE_ENCODE');
+  });
+
   it('moves only the deadline of a session that is saved as it was read', async () => {
     const clock = new TestClock();
     const backend = memory<unknown>({ clock: clock.now });
