@@ -444,6 +444,22 @@ describe('FastifySessionStore', () => {
     await set({ ...unchanged, cookie: cookie(new Date(0)) });
     expect(await get()).to.equal(null);
   });
+
+  it('leaves a session destroyed that was read, and knows the last 10,000 of these', async () => {
+    const store = new FastifySessionStore({ backend: memory<unknown>() });
+    const set = (id: string, modified: boolean) =>
+      told((callback) => store.set(id, { cookie: inAMinute(), isModified: () => modified }, callback));
+    const get = (id: string) => told((callback) => store.get(id, callback));
+    const ids = Array.from({ length: 10_001 }, (_, index) => String(index));
+    for (const id of ids) await set(id, false);
+    for (const id of ids) expect(await get(id)).to.not.equal(null);
+    for (const id of ids) await told((callback) => store.destroy(id, callback));
+    for (const id of ids) await set(id, false);
+    expect(await get('0')).to.not.equal(null);
+    for (const id of ids.slice(1)) expect(await get(id)).to.equal(null);
+    await set('1', true);
+    expect(await get('1')).to.not.equal(null);
+  });
 });
 
 describe('HonoSessionStorage', () => {
