@@ -279,6 +279,11 @@ describe('session stores', () => {
     expect(await other.getSessionById('a')).to.equal(null);
     const whole = new HonoSessionStore({ backend: backends, name: 'redis', namespace: null });
     expect(await whole.getSessionById('sessions:b')).to.not.equal(null);
+    const root = memory<unknown>();
+    const tree = new BackendRegistry({ defaultFactory: (name) => root.namespace(name) });
+    await new HonoSessionStore({ backend: tree }).createSession('c', { _expire: null });
+    await new HonoSessionStore({ backend: tree, name: 'other' }).createSession('d', { _expire: null });
+    expect((await all(root.keys())).sort()).to.deep.equal(['other:sessions:d', 'sessions:c']);
     await backends.close();
   });
 
