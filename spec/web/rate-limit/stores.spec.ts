@@ -112,7 +112,10 @@ for (const Store of [ExpressRateLimitStore, HonoRateLimitStore]) {
 
     it('rejects for what is no counter, and leaves it as it is', async () => {
       await backend.set('rate_limit:a', 'text');
-      expect((await rejection(made().increment('a'))).code).to.equal('KEEPSAKE_NOT_AN_INTEGER');
+      const store = made();
+      for (const failed of [store.increment('a'), store.get('a'), store.decrement('a')]) {
+        expect((await rejection(failed)).code).to.equal('KEEPSAKE_NOT_AN_INTEGER');
+      }
       expect(await backend.get('rate_limit:a')).to.equal('text');
     });
 
