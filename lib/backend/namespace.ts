@@ -25,8 +25,9 @@ export class NamespaceDriver<V> implements Driver<V> {
   readonly setAside?: (key: string) => Awaitable<string | undefined>;
   readonly watch?: (request: WatchRequest) => Awaitable<void>;
   readonly past: Past<V> | undefined;
+  /** What the keys start with underneath: the namespace's name and a colon. */
+  readonly prefix: string;
   readonly #inner: Driver<V>;
-  readonly #prefix: string;
 
   constructor(inner: Driver<V>, prefix: string) {
     this.capabilities = inner.capabilities;
@@ -49,23 +50,23 @@ export class NamespaceDriver<V> implements Driver<V> {
           changed: ({ type, key }) => request.changed({ type, key: key.slice(prefix.length) }),
         });
     }
-    this.#prefix = prefix;
+    this.prefix = prefix;
   }
 
   read(key: string, valueOnly?: boolean): Awaitable<Entry<V> | undefined> {
-    return this.#inner.read(this.#prefix + key, valueOnly);
+    return this.#inner.read(this.prefix + key, valueOnly);
   }
 
   readEntry(key: string): Awaitable<Entry<V> | undefined> {
-    return operations.readEntry(this.#inner, this.#prefix + key);
+    return operations.readEntry(this.#inner, this.prefix + key);
   }
 
   write(key: string, value: V, expiresAt: number | undefined, condition: Condition | undefined): Awaitable<boolean> {
-    return this.#inner.write(this.#prefix + key, value, expiresAt, condition);
+    return this.#inner.write(this.prefix + key, value, expiresAt, condition);
   }
 
   remove(key: string, condition: Condition | undefined): Awaitable<boolean> {
-    return this.#inner.remove(this.#prefix + key, condition);
+    return this.#inner.remove(this.prefix + key, condition);
   }
 
   async scan(request: ScanRequest): Promise<Page<V>> {
@@ -86,7 +87,7 @@ export class NamespaceDriver<V> implements Driver<V> {
   writeMany(entries: readonly (readonly [string, V])[], expiresAt: number | undefined): Promise<void> {
     return operations.writeMany(
       this.#inner,
-      entries.map(([key, value]) => [this.#prefix + key, value] as const),
+      entries.map(([key, value]) => [this.prefix + key, value] as const),
       expiresAt,
     );
   }
@@ -96,30 +97,30 @@ export class NamespaceDriver<V> implements Driver<V> {
   }
 
   touch(key: string, expiresAt: number | undefined): Promise<boolean> {
-    return operations.touch(this.#inner, this.#prefix + key, expiresAt);
+    return operations.touch(this.#inner, this.prefix + key, expiresAt);
   }
 
   renew(key: string, expiresAt: number): Promise<Entry<V> | undefined> {
-    return operations.renew(this.#inner, this.#prefix + key, expiresAt);
+    return operations.renew(this.#inner, this.prefix + key, expiresAt);
   }
 
   increment(key: string, by: number, expiresAt: number | undefined): Promise<Counter> {
-    return operations.increment(this.#inner, this.#prefix + key, by, expiresAt);
+    return operations.increment(this.#inner, this.prefix + key, by, expiresAt);
   }
 
   update(
     key: string,
     change: (current: Entry<V> | undefined) => Awaitable<Change<V> | undefined>,
   ): Promise<Entry<V> | undefined> {
-    return operations.update(this.#inner, this.#prefix + key, change);
+    return operations.update(this.#inner, this.prefix + key, change);
   }
 
   clear(prefix: string): Promise<void> {
-    return operations.clear(this.#inner, this.#prefix + prefix);
+    return operations.clear(this.#inner, this.prefix + prefix);
   }
 
   count(prefix: string): Promise<number> {
-    return operations.count(this.#inner, this.#prefix + prefix);
+    return operations.count(this.#inner, this.prefix + prefix);
   }
 
   sweep(): Awaitable<number> {
@@ -127,23 +128,23 @@ export class NamespaceDriver<V> implements Driver<V> {
   }
 
   locate(key: string): string | undefined {
-    return this.#inner.locate?.(this.#prefix + key);
+    return this.#inner.locate?.(this.prefix + key);
   }
 
   #within(request: { readonly prefix: string; readonly after?: string | undefined }): {
     prefix: string;
     after?: string;
   } {
-    const prefix = this.#prefix + request.prefix;
-    return request.after === undefined ? { prefix } : { prefix, after: this.#prefix + request.after };
+    const prefix = this.prefix + request.prefix;
+    return request.after === undefined ? { prefix } : { prefix, after: this.prefix + request.after };
   }
 
   #lengthen(keys: readonly string[]): string[] {
-    return keys.map((key) => this.#prefix + key);
+    return keys.map((key) => this.prefix + key);
   }
 
   #shorten(entries: readonly ListedEntry<V>[]): ListedEntry<V>[] {
-    const { length } = this.#prefix;
+    const { length } = this.prefix;
     return entries.map(({ key, value, error }) => ({ key: key.slice(length), value, error }));
   }
 }

@@ -1,6 +1,7 @@
 import { Backend } from '../backend/backend.js';
 import { checkNamespace } from '../backend/checks.js';
 import type { Awaitable } from '../backend/driver.js';
+import { NamespaceDriver } from '../backend/namespace.js';
 import { InvalidArgumentError, isKeepsakeError, StorageError } from '../errors.js';
 import { BackendRegistry } from '../registry/registry.js';
 import { show } from '../show.js';
@@ -18,8 +19,8 @@ export interface PlaceOptions<V = unknown> {
   /** The name to ask the registry for; the name that the store goes by, unless said otherwise. */
   readonly name?: string | undefined;
   /**
-   * The namespace of the backend to keep to; `null` for the whole backend. By default the name that the store goes by, so that others may
-   * share the backend; and `null` for the registry's own backend of that name, which nobody shares.
+   * The namespace of the backend to keep to; `null` for the whole backend, which nobody else may have keys in then. By default the name that the
+   * store goes by, so that others may share the backend, unless it is such a namespace already, which a registry has under that name.
    */
   readonly namespace?: string | null | undefined;
 }
@@ -79,17 +80,25 @@ export class Source<V> {
  * @throws InvalidNamespaceError for a name or namespace that is none
  */
 export function placeOf<V>(options: PlaceOptions<V>, own: string, what: string): Source<V> {
-  const { backend, name } = options;
+  const { backend, name, namespace } = options;
   const registry = backend instanceof BackendRegistry;
   if (name !== undefined) {
     checkNamespace(name);
     if (!registry) throw new InvalidArgumentError(`${what}: name is for a registry; give namespace instead`);
   }
-  const { namespace = registry && (name ?? own) === own ? null : own } = options;
-  if (namespace !== null) checkNamespace(namespace);
-  const found = new Source(registry ? () => backend.get(name ?? own) : backend, what);
-  if (namespace === null) return found;
-  return new Source(async () => (await found.get()).namespace(namespace), what);
+  if (namespace != null) checkNamespace(namespace);
+  const source = new Source(registry ? () => backend.get(name ?? own) : backend, what);
+  const asked = registry && (name ?? own) === own;
+  return new Source(async () => {
+    const found = await source.get();
+    if (namespace === null || (namespace === undefined && asked && isNamespace(found, own))) return found;
+    return found.namespace(namespace ?? own);
+  }, what);
+}
+
+/** A registry may give one backend to every name: only what is a namespace of the name is known to be for it alone. */
+function isNamespace<V>({ driver }: Backend<V>, name: string): boolean {
+  return driver instanceof NamespaceDriver && driver.prefix === `${name}:`;
 }
 
 function findBy<V>(source: BackendSource<V>, what: string): () => Awaitable<Backend<V>> {

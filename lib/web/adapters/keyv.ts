@@ -3,6 +3,7 @@ import type { Backend } from '../../backend/backend.js';
 import { checkOptions } from '../../backend/checks.js';
 import { InvalidArgumentError } from '../../errors.js';
 import { show } from '../../show.js';
+import { digestOf } from '../digest.js';
 import { type BackendSource, Source } from '../source.js';
 
 /** Options of {@link KeyvAdapter}. */
@@ -12,6 +13,11 @@ export interface KeyvAdapterOptions<V = unknown> {
   /** Whether `disconnect` closes the backend; `false` by default, since whoever made it closes it. */
   readonly closesBackend?: boolean | undefined;
 }
+
+/** The longest key that is stored as it is, in UTF-8 bytes with the namespace: so that backends within namespaces take it too. */
+const LONGEST_KEY = 768;
+/** What a digest begins with. */
+const DIGEST = '~~';
 
 /** An entry of `setMany`. */
 export interface KeyvEntry {
@@ -25,7 +31,9 @@ export interface KeyvEntry {
  * A storage adapter of `keyv` over any backend, and so one for all that take a Keyv: `cache-manager`, `cacheable`, `got`.
  *
  * Keys lie under the Keyv's namespace, so that several Keyvs share a backend; each Keyv needs an adapter of its own, since Keyv sets the
- * namespace on it. Keyv gives text, which is stored as it is; without its serialisation the backend must take the values themselves.
+ * namespace on it. A key that is long, or is no text that a backend takes, lies under its digest, which the iterator leaves out: `got` makes keys of
+ * URLs, and fails where one is refused. Keyv gives text, which is stored as it is; without its serialisation the backend must take the values
+ * themselves.
  *
  * Every failure rejects; one of `get` is emitted as `'error'` too, since Keyv takes it for a miss unless it is told `throwOnErrors: true`.
  *
@@ -122,11 +130,12 @@ export class KeyvAdapter extends EventEmitter {
     await (await this.#source.get()).clear({ prefix: this.#key('') });
   }
 
-  /** The entries of the namespace. */
+  /** The entries of the namespace, but for those of which only the digest of the key is known. */
   async *iterator<T>(namespace: string | undefined = this.namespace): AsyncGenerator<[string, T | undefined], void> {
     const prefix = prefixOf(namespace);
     for await (const [key, stored] of (await this.#source.get()).entries({ prefix })) {
-      yield [key.slice(prefix.length), toValue<T>(stored)];
+      const own = key.slice(prefix.length);
+      if (!own.startsWith(DIGEST)) yield [own, toValue<T>(stored)];
     }
   }
 
@@ -136,7 +145,11 @@ export class KeyvAdapter extends EventEmitter {
   }
 
   #key(key: string): string {
-    return prefixOf(this.namespace) + key;
+    const prefix = prefixOf(this.namespace);
+    const plain = key.isWellFormed() && !key.startsWith(DIGEST);
+    if (plain && Buffer.byteLength(prefix + key) <= LONGEST_KEY) return prefix + key;
+    // A key that looks like a digest is digested, so that none is taken for another.
+    return `${prefix}${DIGEST}${digestOf(key)}`;
   }
 }
 
@@ -146,8 +159,8 @@ function prefixOf(namespace = ''): string {
 }
 
 /** Keyv leaves out what is over; 6 hands on what was over from the start. */
-function isOver(ttl: number | undefined): boolean {
-  return ttl !== undefined && ttl <= 0;
+function isOver(ttl: number | null | undefined): boolean {
+  return ttl != null && ttl <= 0;
 }
 
 function toValue<T>(stored: unknown): T | undefined {

@@ -133,7 +133,14 @@ export function unstorageDriver(options: UnstorageDriverOptions): UnstorageDrive
       const left = entry.expiresAt - (backend.driver.clock ?? Date.now)();
       return { ttl: Math.max(0, left) / 1000 };
     },
-    clear: async (base) => (await source.get()).clear({ prefix: toPrefix(base) }),
+    clear: async (base) => {
+      const backend = await source.get();
+      const prefix = toPrefix(base);
+      const cleared: string[] = [];
+      if (watchers.any) for await (const key of backend.keys({ prefix })) cleared.push(key);
+      await backend.clear({ prefix });
+      for (const key of cleared) watchers.tell('remove', key);
+    },
     dispose: async () => {
       await watchers.stop();
       if (closesBackend) await (await source.get()).close();
@@ -153,6 +160,11 @@ class Watchers {
   constructor(source: Source<unknown>, report: (error: unknown) => void) {
     this.#source = source;
     this.#report = report;
+  }
+
+  /** Whether anybody watches. */
+  get any(): boolean {
+    return this.#watching.size > 0;
   }
 
   tell(event: 'update' | 'remove', key: string): void {

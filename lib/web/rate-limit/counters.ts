@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Backend } from '../../backend/backend.js';
 import { checkOptions, checkPrefix } from '../../backend/checks.js';
-import { OutOfRangeError } from '../../errors.js';
+import { NotAnIntegerError, OutOfRangeError } from '../../errors.js';
 import { show } from '../../show.js';
+import { digestOf } from '../digest.js';
 import { PLACE_OPTIONS, type PlaceOptions, placeOf, type Source } from '../source.js';
 
 /** Options of every rate-limit store. `name` and `namespace` are about `'rate_limit'`. */
@@ -81,7 +81,7 @@ export class Counters {
   async takeBack(key: string): Promise<void> {
     const backend = await this.#source.get();
     await backend.update(this.#key(key), (current) => {
-      const hits = toHits(current);
+      const hits = toHits(current, key);
       if (!(hits > 0)) return undefined;
       return typeof current === 'number' ? hits - 1 : String(hits - 1);
     });
@@ -98,7 +98,7 @@ export class Counters {
     const entry = await backend.getEntry(this.#key(key));
     if (entry === undefined) return undefined;
     const { value, expiresAt } = entry;
-    return { hits: toHits(value), expiresAt, left: leftOf(backend, expiresAt) };
+    return { hits: toHits(value, key), expiresAt, left: leftOf(backend, expiresAt) };
   }
 
   /** Forgets a counter. */
@@ -116,7 +116,7 @@ export class Counters {
     const plain = text !== '' && text.isWellFormed() && !text.startsWith('~');
     if (plain && Buffer.byteLength(text) <= LONGEST_KEY) return this.#prefix + text;
     // A digest is marked by ~, and a key that looks like one is digested, so that none is taken for another.
-    return `${this.#prefix}~${createHash('sha256').update(text, 'utf16le').digest('hex')}`;
+    return `${this.#prefix}~${digestOf(text)}`;
   }
 }
 
@@ -125,6 +125,12 @@ function leftOf(backend: Backend<unknown>, expiresAt: number | undefined): numbe
   return Math.max(0, expiresAt - (backend.driver.clock ?? Date.now)());
 }
 
-function toHits(stored: unknown): number {
-  return Number(stored instanceof Uint8Array ? Buffer.from(stored).toString('latin1') : (stored ?? 0));
+function toHits(stored: unknown, key: string): number {
+  const text = stored instanceof Uint8Array ? Buffer.from(stored).toString('latin1') : stored;
+  const hits = Number(text ?? 0);
+  if (Number.isSafeInteger(hits)) return hits;
+  throw new NotAnIntegerError(
+    `what is stored for ${show(key)} is no counter, but ${show(text)}; keep rate limits in a namespace of their own`,
+    { key },
+  );
 }

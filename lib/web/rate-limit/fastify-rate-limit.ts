@@ -1,3 +1,4 @@
+import { toMilliseconds } from '../../backend/duration.js';
 import { answer, type Callback } from '../callback.js';
 import { Counters, type RateLimitStoreOptions } from './counters.js';
 
@@ -32,7 +33,7 @@ export interface FastifyRateLimitStore {
   incr(key: string, callback: Callback<FastifyRateLimitCount>, window: number, limit: number): void;
   /** What was counted so far. */
   read(key: string, callback: Callback<FastifyRateLimitCount>): void;
-  /** The store of a route with a limit of its own, which counts for itself. */
+  /** The store of a route with a limit of its own, which counts for itself; all limits that name no route count together. */
   child(route: FastifyRateLimitRoute): FastifyRateLimitStore;
 }
 
@@ -74,9 +75,11 @@ class RouteStore implements FastifyRateLimitStore {
 
   async #count(key: string, window: number, limit: number): Promise<FastifyRateLimitCount> {
     // The plugin allows a window of no length: every request begins another.
-    if (!(window > 0)) return { current: 1, ttl: 0 };
-    const { hits: current, left } = await this.#counters.hit(key, window);
-    const longer = current > limit ? this.#longer(window, current - limit) : undefined;
+    if (window === 0) return { current: 1, ttl: 0 };
+    // What a function of the application gave as `timeWindow` comes unchecked: no limit must not come of a mistake in it.
+    const length = toMilliseconds(window, 'timeWindow');
+    const { hits: current, left } = await this.#counters.hit(key, length);
+    const longer = current > limit ? this.#longer(length, current - limit) : undefined;
     if (longer === undefined) return { current, ttl: left };
     await this.#counters.extend(key, longer);
     return { current, ttl: longer };

@@ -82,7 +82,7 @@ export class ExpressSessionStore extends EventEmitter {
     answer(this.#records.delete(id), callback);
   }
 
-  /** All sessions by their ids. */
+  /** All sessions by their ids, each with the deadline of its last save. */
   all<T = SessionRecord>(callback: (error: Error | null, sessions?: { [id: string]: T }) => void): void {
     const sessions = this.#records.all().then((all) => Object.fromEntries(all) as { [id: string]: T });
     answer(sessions, callback);

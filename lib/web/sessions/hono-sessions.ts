@@ -3,6 +3,8 @@ import { millisecondsUntil, type SessionRecord, SessionRecords, type SessionStor
 /** What the store reads of a session: the rest is JSON to it. */
 interface SessionLike {
   readonly _expire?: string | null | undefined;
+  /** What the application has set, by name. */
+  readonly _data?: object | undefined;
 }
 
 /**
@@ -10,8 +12,9 @@ interface SessionLike {
  * without.
  *
  * hono-sessions saves every session that a request has read, unless it is told not to extend it. Of one that the request has not changed, the
- * deadline is moved and nothing else, so that no change of another request is overwritten. A session that was destroyed stays so: what a
- * request that was still under way saves of it is dropped.
+ * deadline is moved and nothing else. Of one that it has changed, what it has set or forgotten is stored beside what others have stored meanwhile, so
+ * that no change of another request is overwritten, but for one of the same name. A session that was destroyed stays so: what a request that was still
+ * under way saves of it is dropped.
  *
  * @example
  * app.use('*', sessionMiddleware({ store: new HonoSessionStore({ backend: redis('redis://localhost') }), encryptionKey }));
@@ -36,7 +39,7 @@ export class HonoSessionStore {
     const { session, expiresAt } = found;
     // The deadline may have been moved, and the text left alone.
     if (session._expire != null && expiresAt !== undefined) session._expire = new Date(expiresAt).toISOString();
-    this.#known.set(session, dataOf(session));
+    this.#known.set(session, this.#dataOf(id ?? '', session));
     return session as T;
   }
 
@@ -45,11 +48,19 @@ export class HonoSessionStore {
     await this.#records.set(id, session, this.#ttl(session));
   }
 
-  /** Stores a session, if it is still there. */
+  /** Stores what has changed of a session, if it is still there. */
   async persistSessionData(id: string, session: SessionLike): Promise<void> {
-    const data = dataOf(session);
-    if (this.#known.get(session) === data) return this.#records.touch(id, this.#ttl(session));
-    await this.#records.replace(id, session, this.#ttl(session));
+    const ttl = this.#ttl(session);
+    const data = this.#dataOf(id, session);
+    const known = this.#known.get(session);
+    if (known === data) return this.#records.touch(id, ttl);
+    let changed: boolean | undefined;
+    if (known !== undefined) {
+      const before = JSON.parse(known) as SessionLike;
+      changed = await this.#records.change(id, (stored) => withChanges(stored, before, session), ttl);
+    }
+    // A new one, or one that the backend cannot change.
+    if (changed === undefined) await this.#records.replace(id, session, ttl);
     this.#known.set(session, data);
   }
 
@@ -61,9 +72,21 @@ export class HonoSessionStore {
   #ttl(session: SessionLike): number {
     return millisecondsUntil(session?._expire, this.#records.ttl);
   }
+
+  /** What a session holds, without what each request sets. */
+  #dataOf(id: string, session: object): string {
+    return this.#records.toText(id, { ...session, _id: undefined, _expire: undefined, _accessed: undefined });
+  }
 }
 
-/** What a session holds, without what each request sets. */
-function dataOf(session: object): string {
-  return JSON.stringify({ ...session, _id: undefined, _expire: undefined, _accessed: undefined });
+/** A session as it is stored, with what a request has set and forgotten since it was as `before`. */
+function withChanges(stored: SessionLike, before: SessionLike, session: SessionLike): SessionRecord {
+  const data = new Map(Object.entries(stored._data ?? {}));
+  const known = new Map(Object.entries(before._data ?? {}));
+  const now = new Map(Object.entries(session._data ?? {}));
+  for (const [name, value] of now) {
+    if (JSON.stringify(value) !== JSON.stringify(known.get(name))) data.set(name, value);
+  }
+  for (const name of known.keys()) if (!now.has(name)) data.delete(name);
+  return { ...session, _data: Object.fromEntries(data) };
 }

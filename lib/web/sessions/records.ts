@@ -81,16 +81,21 @@ export class SessionRecords {
   }
 
   /**
-   * Gives a session another cookie and `ttl`, and leaves the rest as whoever was last has stored it; whether it was there, and the backend can.
+   * Stores what `change` makes of a session as it is stored, in one atomic step where the engine can, and gives it `ttl`; whether it was there.
+   * `undefined` where the backend cannot `update`.
    */
-  async replaceCookie(id: string, cookie: unknown, ttl: number): Promise<boolean> {
-    if (!isId(id) || !(ttl > 0)) return false;
+  async change(
+    id: string,
+    change: (stored: SessionRecord) => SessionRecord,
+    ttl: number,
+  ): Promise<boolean | undefined> {
+    if (!isId(id)) return false;
     const backend = await this.#source.get();
-    if (backend.capabilities.update === 'none') return false;
+    if (!(ttl > 0)) return backend.delete(id);
+    if (backend.capabilities.update === 'none') return undefined;
     const stored = await backend.update(
       id,
-      (current) =>
-        current === undefined ? undefined : this.toText(id, { ...this.#parse(backend, id, current), cookie }),
+      (current) => (current === undefined ? undefined : this.toText(id, change(this.#parse(backend, id, current)))),
       { ttl },
     );
     return stored !== undefined;

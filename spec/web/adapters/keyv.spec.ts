@@ -203,12 +203,33 @@ describe('KeyvAdapter', () => {
     const adapter = new KeyvAdapter({ backend });
     await adapter.set('a', 'text');
     expect((await backend.getEntry(':a'))?.expiresAt).to.equal(undefined);
+    // Keyv hands on a default ttl of null as it is.
+    const keyv = new Keyv5({ store: new KeyvAdapter({ backend }) });
+    keyv.ttl = null as unknown as undefined;
+    await keyv.set('b', 'text');
+    expect(await keyv.get('b')).to.equal('text');
+    await keyv.clear();
     await adapter.set('a', 'text', 0);
     expect(await adapter.has('a')).to.equal(false);
     await adapter.setMany([
       { key: 'b', value: 'text' },
       { key: 'b', value: 'text', ttl: -1 },
     ]);
+    expect(await backend.count()).to.equal(0);
+  });
+
+  it('takes every key, each for itself, and iterates over those that it knows', async () => {
+    const backend = memory<unknown>();
+    const adapter = new KeyvAdapter({ backend: backend.namespace('deep').namespace('x'.repeat(200)) });
+    adapter.namespace = 'a';
+    const keys = ['', 'x', 'x'.repeat(766), 'x'.repeat(767), 'é'.repeat(5000), '\ud800', '\ud801', '~', '~~', '~~x'];
+    for (const key of keys) await adapter.set(key, JSON.stringify(key));
+    const digest = (await all(backend.keys())).find((key) => key.includes(':~~'));
+    await adapter.set(digest?.slice(digest.indexOf('~~')) ?? '', 'looks like a digest');
+    expect(await adapter.getMany(keys)).to.deep.equal(keys.map((key) => JSON.stringify(key)));
+    expect((await all(adapter.iterator())).map(([key]) => key).sort()).to.deep.equal(['', 'x', keys[2], '~']);
+    expect(await adapter.deleteMany(keys)).to.equal(true);
+    await adapter.clear();
     expect(await backend.count()).to.equal(0);
   });
 
@@ -306,6 +327,10 @@ describe('what takes a Keyv', () => {
       expect(again.body).to.equal('answer 1');
       expect(again.isFromCache).to.equal(true);
       expect(requests).to.equal(1);
+      const long = `${site.url}/?query=${'x'.repeat(3000)}`;
+      expect((await client()(long)).body).to.equal('answer 2');
+      await until(async () => (await backend().count()) > 1);
+      expect((await client()(long)).body).to.equal('answer 2');
       await site.close();
     });
   });

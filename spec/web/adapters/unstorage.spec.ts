@@ -164,6 +164,13 @@ describe('unstorage over a driver', () => {
       await storage.removeItem('s1:a');
       await until(() => told.includes('remove s1:a'));
       expect(new Set(told)).to.deep.equal(new Set(['update s1:a', 'update s1:b', 'remove s1:a']));
+      await storage.setItems([{ key: 's2:a', value: 'x' }]);
+      told.length = 0;
+      await storage.clear();
+      await until(() => told.includes('remove s2:a'));
+      expect(new Set(told.filter((line) => !line.startsWith('update')))).to.deep.equal(
+        new Set(['remove s1:b', 'remove s2:a']),
+      );
       await unwatch();
       const before = told.length;
       await storage.setItem('s1:c', 'x');

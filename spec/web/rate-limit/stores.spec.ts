@@ -112,7 +112,10 @@ for (const Store of [ExpressRateLimitStore, HonoRateLimitStore]) {
 
     it('rejects for what is no counter, and leaves it as it is', async () => {
       await backend.set('rate_limit:a', 'text');
-      expect((await rejection(made().increment('a'))).code).to.equal('KEEPSAKE_NOT_AN_INTEGER');
+      const store = made();
+      for (const failed of [store.increment('a'), store.get('a'), store.decrement('a')]) {
+        expect((await rejection(failed)).code).to.equal('KEEPSAKE_NOT_AN_INTEGER');
+      }
       expect(await backend.get('rate_limit:a')).to.equal('text');
     });
 
@@ -124,7 +127,7 @@ for (const Store of [ExpressRateLimitStore, HonoRateLimitStore]) {
         store.init({ windowMs: MINUTE } as Options);
         await store.increment('a');
       }
-      expect(await all(backends.get('rate_limit').keys())).to.deep.equal(['a']);
+      expect(await all(backends.get('rate_limit').keys())).to.deep.equal(['rate_limit:a']);
       expect(await all(backend.keys())).to.deep.equal(['rate_limit:a']);
       await backends.close();
     });
@@ -238,6 +241,21 @@ describe('fastifyRateLimitStore', () => {
         store.incr('a', (_error, answer) => resolve(answer), 0, 1);
       });
       expect(counted).to.deep.equal({ current: 1, ttl: 0 });
+    }
+  });
+
+  it('lets nobody through by a window that is none', async () => {
+    const store = made();
+    for (const [window, code] of [
+      [undefined, 'KEEPSAKE_INVALID_ARGUMENT'],
+      [Number.NaN, 'KEEPSAKE_OUT_OF_RANGE'],
+      [-1, 'KEEPSAKE_OUT_OF_RANGE'],
+    ] as const) {
+      const error = await new Promise<(Error & { code?: string }) | null>((resolve) => {
+        store.incr('a', resolve, window as number, 1);
+      });
+      expect(error?.code, String(window)).to.equal(code);
+      expect(error?.message).to.include('timeWindow');
     }
   });
 

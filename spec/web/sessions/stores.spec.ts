@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import expressSession from 'express-session';
 import { Backend, BackendRegistry, encoded, files, json, memory, text } from 'keepsake';
-import { ExpressSessionStore } from 'keepsake/express';
+import { ExpressRateLimitStore, ExpressSessionStore } from 'keepsake/express';
 import { FastifySessionStore } from 'keepsake/fastify';
 import { HonoSessionStorage, HonoSessionStore } from 'keepsake/hono';
 import { TestClock } from '../../support/clock.js';
@@ -274,12 +274,44 @@ describe('session stores', () => {
     const other = new HonoSessionStore({ backend: backends, name: 'redis' });
     await own.createSession('a', { _expire: null });
     await other.createSession('b', { _expire: null });
-    expect(await all(backends.get('sessions').keys())).to.deep.equal(['a']);
+    expect(await all(backends.get('sessions').keys())).to.deep.equal(['sessions:a']);
     expect(await all(backends.get('redis').keys())).to.deep.equal(['sessions:b']);
     expect(await other.getSessionById('a')).to.equal(null);
     const whole = new HonoSessionStore({ backend: backends, name: 'redis', namespace: null });
     expect(await whole.getSessionById('sessions:b')).to.not.equal(null);
+    const root = memory<unknown>();
+    const tree = new BackendRegistry({ defaultFactory: (name) => root.namespace(name) });
+    await new HonoSessionStore({ backend: tree }).createSession('c', { _expire: null });
+    await new HonoSessionStore({ backend: tree, name: 'other' }).createSession('d', { _expire: null });
+    expect((await all(root.keys())).sort()).to.deep.equal(['other:sessions:d', 'sessions:c']);
     await backends.close();
+  });
+
+  it('are apart from all others where a registry gives one backend to every name', async () => {
+    const one = memory<unknown>();
+    const registries = [
+      new BackendRegistry({ defaultFactory: () => one }),
+      new BackendRegistry({ backends: { sessions: one, rate_limit: one } }),
+    ];
+    for (const backend of registries) {
+      const sessions = new ExpressSessionStore({ backend });
+      const limit = new ExpressRateLimitStore({ backend });
+      limit.init({ windowMs: 60_000 });
+      await limit.increment('ann');
+      await one.set('secret', JSON.stringify({ cookie: inAMinute() }));
+      await told((callback) => sessions.set('a', { cookie: inAMinute() }, callback));
+      for (const id of ['secret', 'rate_limit:ann']) {
+        expect(await told((callback) => sessions.get(id, callback)), id).to.equal(null);
+      }
+      expect(await told((callback) => sessions.length(callback))).to.equal(1);
+      await told((callback) => sessions.clear(callback));
+      expect((await limit.get('ann'))?.totalHits).to.equal(1);
+      await told((callback) => sessions.set('a', { cookie: inAMinute() }, callback));
+      await limit.resetAll();
+      expect(await told((callback) => sessions.length(callback))).to.equal(1);
+      expect(await one.has('secret')).to.equal(true);
+      await one.clear();
+    }
   });
 
   it('keep sessions as text in backends of every kind', async () => {
@@ -346,6 +378,36 @@ describe('HonoSessionStore', () => {
     expect(await store.getSessionById('a')).to.equal(null);
   });
 
+  it('stores what a request has changed beside what others have stored meanwhile', async () => {
+    type Saved = { _expire: null; _data: Record<string, unknown> };
+    const store = new HonoSessionStore({ backend: memory<unknown>() });
+    const _data = JSON.parse('{ "both": 0, "gone": 0, "same": 0, "__proto__": 0 }');
+    await store.createSession('a', { _expire: null, _data });
+    const one = (await store.getSessionById<Saved>('a')) as Saved;
+    const other = (await store.getSessionById<Saved>('a')) as Saved;
+    Object.assign(one._data, { both: 1, one: 1 });
+    delete one._data.gone;
+    Object.assign(other._data, { both: 2, other: 2, gone: 0 });
+    await store.persistSessionData('a', one);
+    await store.persistSessionData('a', other);
+    const expected = JSON.parse('{ "both": 2, "same": 0, "__proto__": 0, "one": 1, "other": 2 }');
+    expect((await store.getSessionById<Saved>('a'))?._data).to.deep.equal(expected);
+    // What it has stored already is not its change any more.
+    await store.deleteSession('a');
+    await store.createSession('a', { _expire: null, _data: { both: 3 } });
+    other._data.other = 4;
+    await store.persistSessionData('a', other);
+    expect((await store.getSessionById<Saved>('a'))?._data).to.deep.equal({ both: 3, other: 4 });
+  });
+
+  it('refuses what JSON cannot carry, of a session that was read too', async () => {
+    const store = new HonoSessionStore({ backend: memory<unknown>() });
+    await store.createSession('a', { _expire: null, _data: {} });
+    const session = (await store.getSessionById<{ _data: object }>('a')) as { _data: object };
+    session._data = { n: 1n };
+    expect((await rejection(store.persistSessionData('a', session))).code).to.equal('KEEPSAKE_ENCODE');
+  });
+
   it('moves only the deadline of a session that is saved as it was read', async () => {
     const clock = new TestClock();
     const backend = memory<unknown>({ clock: clock.now });
@@ -386,6 +448,22 @@ describe('FastifySessionStore', () => {
     expect((await get())?.cookie).to.include({ path: '/shop' });
     await set({ ...unchanged, cookie: cookie(new Date(0)) });
     expect(await get()).to.equal(null);
+  });
+
+  it('leaves a session destroyed that was read, and knows the last 10,000 of these', async () => {
+    const store = new FastifySessionStore({ backend: memory<unknown>() });
+    const set = (id: string, modified: boolean) =>
+      told((callback) => store.set(id, { cookie: inAMinute(), isModified: () => modified }, callback));
+    const get = (id: string) => told((callback) => store.get(id, callback));
+    const ids = Array.from({ length: 10_001 }, (_, index) => String(index));
+    for (const id of ids) await set(id, false);
+    for (const id of ids) expect(await get(id)).to.not.equal(null);
+    for (const id of ids) await told((callback) => store.destroy(id, callback));
+    for (const id of ids) await set(id, false);
+    expect(await get('0')).to.not.equal(null);
+    for (const id of ids.slice(1)) expect(await get(id)).to.equal(null);
+    await set('1', true);
+    expect(await get('1')).to.not.equal(null);
   });
 });
 
