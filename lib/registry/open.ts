@@ -5,7 +5,7 @@ import type { BackendOptions } from '../backend/options.js';
 import { type FilesOptions, files } from '../drivers/files/files.js';
 import { memory } from '../drivers/memory.js';
 import { InvalidArgumentError } from '../errors.js';
-import { show } from '../show.js';
+import { show, withoutPassword } from '../show.js';
 
 /** What {@link openBackend} takes beside the place; the URL's query goes before. */
 export interface OpenOptions extends BackendOptions {
@@ -49,7 +49,6 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `postgres://user:password@host:5432/database?table=app` | `postgres`; also `history`, `timeout`, `ttl`, `max` connections, and `sslmode`, `host` and what else `pg` reads |
  * | `mysql://user:password@host:3306/database?table=app` | `mysql`; also `history`, `timeout`, `ttl`, `connectionLimit` |
  * | `memcached://host:11211,other?namespace=app` | `memcached`; also `timeout`, `ttl`; `memcached:///path`. An empty `namespace` is none |
- *
  * | `s3://bucket/prefix?endpoint=https://host&region=eu-central-1` | `s3`; also `pathStyle`, `namespace`, `conditionalPut`, `conditionalDelete`, `timeout`, `ttl`. An empty `namespace` is none |
  * | `mongodb://user:password@host/database?collection=app` | `mongodb`; also `timeout`, `ttl`, and what the package `mongodb` reads; `mongodb+srv:` |
  * | `dynamodb://region/table?endpoint=https://host` | `dynamodb`; also `create`, `timeout`, `ttl` |
@@ -190,11 +189,6 @@ async function openDynamodb(url: string, query: URLSearchParams, options: OpenOp
   const known = { endpoint: toText, create: toBoolean, timeout: toText, ttl: toText };
   const { extension: _, ...rest } = options;
   return dynamodb(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
-}
-
-/** A URL to be shown. */
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@');
 }
 
 type Reader = (text: string, name: string) => unknown;

@@ -177,7 +177,13 @@ describe('mongodb', function () {
     });
 
     it('are refused where they are none', () => {
-      for (const url of ['http://localhost', 'mongodb:', 'mongodb://', 'mongodb://a:secret@/x', '']) {
+      const passwords = [
+        'mongodb://a:secret@/x',
+        'mongodb://a:b/secret@host',
+        'mongodb://a:1/secret@host/x',
+        'mongodb://a:secret',
+      ];
+      for (const url of ['http://localhost', 'mongodb:', 'mongodb://', 'mongodb://host/100%', ...passwords, '']) {
         expect(() => mongodb(url), url)
           .to.throw(TypeError)
           .with.property('message')
@@ -192,6 +198,15 @@ describe('mongodb', function () {
     });
 
     it('never show a password', async () => {
+      for (const url of [
+        'mongodb://ann:secret?s@127.0.0.1',
+        'mongodb://ann:1/secret@127.0.0.1',
+        's3://key:a/secret@bucket?x=1',
+      ]) {
+        expect(String(await failure(() => openBackend(url))), url)
+          .to.match(/Argument/)
+          .and.not.include('secret');
+      }
       const hidden = mongodb('mongodb://ann:secret@127.0.0.1:1/', { timeout: 200 });
       const error = await failure(() => hidden.get('key'));
       expect(`${hidden.name} ${error}`).to.not.include('secret');
