@@ -1,9 +1,20 @@
 import { InvalidKeyError, StorageError, UnsupportedError } from '../../errors.js';
 import { explainFailure, type Failure, statusOf } from '../aws/failures.js';
 
-/** Whether an answer says that the object, or the bucket, is not there. */
+/** Whether an answer says that the object is not there: what stands between here and the server says "not found" of itself. */
 export function isMissing(error: unknown): boolean {
-  return statusOf(error) === 404 && (error as Failure).name !== 'NoSuchBucket';
+  if (statusOf(error) !== 404) return false;
+  const { name, $metadata } = error as Failure;
+  return name === 'NoSuchKey' || (name !== 'NoSuchBucket' && $metadata?.requestId !== undefined);
+}
+
+/** The same of an answer without a body, in which not every server gives a reason, or the request a name. */
+export function isMissingHead(error: unknown): boolean {
+  if (statusOf(error) !== 404) return false;
+  const { headers = {} } = ((error as Failure).$response ?? {}) as {
+    readonly headers?: Readonly<Record<string, string>>;
+  };
+  return isMissing(error) || !/^text\/|json/.test(headers['content-type'] ?? '');
 }
 
 /** Whether an answer says that a condition was not met, or that somebody else was writing. Nothing was stored then. */
