@@ -158,8 +158,9 @@ export class S3Driver implements Driver {
   }
 
   async scan(request: ScanRequest): Promise<Page<Uint8Array>> {
-    const from = request.cursor === undefined ? request.after : checkCursor(request.cursor);
-    const after = from === undefined ? undefined : this.#prefix + toName(from);
+    const { cursor: from, after: key } = request;
+    const start = from === undefined ? key && toName(key) : checkCursor(from);
+    const after = start === undefined ? undefined : this.#prefix + start;
     const { names, more } = await this.#objects.list(
       this.#prefix + toName(request.prefix),
       after,
@@ -170,8 +171,8 @@ export class S3Driver implements Driver {
     await eachOf(keys, async (key, index) => {
       listed[index] = request.values ? await this.#listed(key) : await this.#present(key);
     });
-    const last = names.at(-1);
-    const cursor = more && last !== undefined ? toKey(last.slice(this.#prefix.length)) : undefined;
+    // The last name may be none of a key.
+    const cursor = more ? names.at(-1)?.slice(this.#prefix.length) : undefined;
     return { entries: listed.filter((entry) => entry !== undefined), cursor };
   }
 
@@ -328,7 +329,7 @@ async function pause(tried: number): Promise<void> {
 }
 
 function checkCursor(cursor: string): string {
-  if (cursor !== '' && cursor.isWellFormed() && Buffer.byteLength(toName(cursor)) <= MAXIMUM_KEY_BYTES) return cursor;
+  if (cursor.isWellFormed() && !cursor.includes('\0') && Buffer.byteLength(cursor) <= MAXIMUM_KEY_BYTES) return cursor;
   throw new InvalidArgumentError(`page: ${show(cursor)} is no cursor of this backend; begin anew`);
 }
 
