@@ -36,7 +36,8 @@ export function explain(error: unknown, where: string): unknown {
   if (/NetworkTimeout|OperationTimeout|WaitQueueTimeout/.test(kind) || /^Timed out while|timed out$/.test(why)) {
     return new TimeoutError(`${where} did not answer in time: ${why}`, { cause: error });
   }
-  if (/certificate|self-signed|SSL routines|TLS/i.test(why)) {
+  // A connection that broke before it was secure is one that broke.
+  if (/certificate|self-signed|SSL routines|TLS/i.test(why) && !/disconnected before/.test(why)) {
     return new ConnectionError(`${where}: TLS failed: ${why}`, { cause: error });
   }
   if (
