@@ -30,6 +30,8 @@ const TRAILER = 16;
 const ATTEMPTS = 100;
 /** The most names that a page of a listing holds. */
 const PAGE = 1000;
+/** How many bytes of values a page brings, unless one alone has more. */
+const TOGETHER = 16 * 1024 * 1024;
 
 /** What the server does. */
 export interface Abilities {
@@ -161,11 +163,13 @@ export class S3Driver implements Driver {
     const { cursor: from, after: key } = request;
     const start = from === undefined ? key && toName(key) : checkCursor(from);
     const after = start === undefined ? undefined : this.#prefix + start;
-    const { names, more } = await this.#objects.list(
+    const listing = await this.#objects.list(
       this.#prefix + toName(request.prefix),
       after,
       Math.min(request.limit, PAGE),
     );
+    const names = request.values ? listing.names.slice(0, countWithin(listing.sizes, TOGETHER)) : listing.names;
+    const more = listing.more || names.length < listing.names.length;
     const keys = names.map((name) => this.#keyOf(name)).filter((key) => key !== undefined);
     const listed = new Array<ListedEntry<Uint8Array> | undefined>(keys.length);
     await eachOf(keys, async (key, index) => {
@@ -316,6 +320,16 @@ function versionOf({ etag, metadata }: ObjectHead): string {
 /** Whether a text may be a tag: anything else would be no header. */
 function isTag(version: string): boolean {
   return /^[\x21\x23-\x7e]{1,200}$/.test(version) && version !== '*';
+}
+
+/** How many of the sizes, of the first on, are no more than `most` together; at least one. */
+function countWithin(sizes: readonly number[], most: number): number {
+  let sum = 0;
+  const first = sizes.findIndex((size) => {
+    sum += size;
+    return sum > most;
+  });
+  return first < 0 ? sizes.length : Math.max(1, first);
 }
 
 function deadlineOf(metadata: Metadata): number | undefined {

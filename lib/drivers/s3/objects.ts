@@ -181,12 +181,12 @@ export class Objects {
     }
   }
 
-  /** At most 1,000 names that start with `prefix`, after `after`, in the order of their bytes; and whether there are more. */
+  /** At most 1,000 names that start with `prefix`, after `after`, in the order of their bytes, with the sizes of the objects; and whether there are more. */
   async list(
     prefix: string,
     after: string | undefined,
     limit: number,
-  ): Promise<{ readonly names: string[]; readonly more: boolean }> {
+  ): Promise<{ readonly names: string[]; readonly sizes: number[]; readonly more: boolean }> {
     const { sdk, patient } = this.#ready();
     const command = new sdk.ListObjectsV2Command({
       Bucket: this.#bucket,
@@ -199,7 +199,8 @@ export class Objects {
     const answer = await this.#requests.run((abortSignal) => patient.send(command, { abortSignal }));
     if (answer.IsTruncated === undefined && answer.Name === undefined) throw this.#notS3();
     const names = (answer.Contents ?? []).map(({ Key = '' }) => (answer.EncodingType === 'url' ? decode(Key) : Key));
-    return { names, more: answer.IsTruncated === true };
+    const sizes = (answer.Contents ?? []).map(({ Size = 0 }) => Size);
+    return { names, sizes, more: answer.IsTruncated === true };
   }
 
   #explainDeletion({ Key, Code = '', Message = Code }: Sdk._Error, requestId: string | undefined): unknown {

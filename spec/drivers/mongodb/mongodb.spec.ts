@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect } from 'chai';
 import { type Backend, openBackend } from 'keepsake';
 import { type MongodbOptions, mongodb } from 'keepsake/mongodb';
@@ -63,6 +65,12 @@ describe('mongodb', function () {
       }
     });
 
+    it('makes a counter of a negative zero a zero', async () => {
+      const backend = open();
+      await backend.delete('zero');
+      expect(Object.is((await backend.increment('zero', -0)).value, 0)).to.equal(true);
+    });
+
     it('has an index by which MongoDB removes what has expired', async () => {
       await open({ collection: 'indexed' }).set('key', 'value');
       const indexes = await raw('indexed').indexes();
@@ -92,7 +100,33 @@ describe('mongodb', function () {
     });
   });
 
+  describe('TLS', () => {
+    it('that breaks off is a connection that broke, and may be tried again', async () => {
+      const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.destroy()));
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const { port } = server.address() as AddressInfo;
+      const backend = open({ timeout: 1000 }, `mongodb://127.0.0.1:${port}/?tls=true`);
+      const error = await failure(() => backend.get('key'));
+      server.close();
+      expect(error).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
+    });
+  });
+
   describe('many keys', () => {
+    it('lists large values in batches of few', async () => {
+      const backend = open({ collection: 'batches', timeout: '30s' });
+      const keys = Array.from({ length: 12 }, (_, index) => `key ${String(index).padStart(2, '0')}`);
+      for (const key of keys) await backend.set(key, Buffer.alloc(4 * 1024 * 1024));
+      const listed: string[] = [];
+      for await (const batch of backend.entryBatches()) {
+        expect(batch.length).to.be.at.most(4);
+        listed.push(...batch.map(([key]) => key));
+      }
+      expect(listed).to.deep.equal(keys);
+      expect((await backend.page()).keys).to.deep.equal(keys);
+      await backend.clear();
+    });
+
     it('finds, counts and clears exactly its own of 100,000 with prefixes alike', async function () {
       this.timeout(180_000);
       const backend = open({ collection: 'many', timeout: '60s' });
