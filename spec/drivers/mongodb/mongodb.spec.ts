@@ -249,6 +249,30 @@ describe('mongodb', function () {
   });
 
   describe('a client that was given', () => {
+    const breaks = [
+      ['This socket has been ended by the other party', 'EPIPE'],
+      ['This socket has been ended by the other party', undefined],
+      ['Cannot call write after a stream was destroyed', 'ERR_STREAM_DESTROYED'],
+      ['getaddrinfo EAI_AGAIN db.example.com', 'EAI_AGAIN'],
+    ] as const;
+    for (const [message, code] of breaks) {
+      it(`whose connection broke may be asked again: ${message}, ${code}`, async () => {
+        const reject = () => Promise.reject(Object.assign(new Error(message), code && { code }));
+        const broken = { createIndex: async () => 'keepsake-expiry', findOne: reject, bulkWrite: reject };
+        const backend = mongodb({
+          client: {
+            connect: async () => undefined,
+            close: async () => undefined,
+            db: () => ({ collection: () => broken }),
+          },
+        });
+        for (const work of [() => backend.get('key'), () => backend.setMany([['key', 'value']])]) {
+          expect(await failure(work)).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
+        }
+        await backend.close();
+      });
+    }
+
     it('is left open', async () => {
       const clock = new TestClock();
       const backend = mongodb({ client, collection: 'given', clock: clock.now });
