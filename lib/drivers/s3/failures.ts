@@ -11,10 +11,11 @@ export function isMissing(error: unknown): boolean {
 /** The same of an answer without a body, in which not every server gives a reason, or the request a name. */
 export function isMissingHead(error: unknown): boolean {
   if (statusOf(error) !== 404) return false;
-  const { headers = {} } = ((error as Failure).$response ?? {}) as {
-    readonly headers?: Readonly<Record<string, string>>;
-  };
-  return isMissing(error) || !/^text\/|json/.test(headers['content-type'] ?? '');
+  return isMissing(error) || !/^text\/|json/.test(headerOf(error, 'content-type') ?? '');
+}
+
+function headerOf(error: unknown, name: string): string | undefined {
+  return (error as Failure).$response?.headers?.[name];
 }
 
 /** Whether an answer says that a condition was not met, or that somebody else was writing. Nothing was stored then. */
@@ -32,6 +33,12 @@ export function explain(error: unknown, where: string): unknown {
   return explainFailure(error, where, 'S3', (failure, why) => {
     if (failure.name === 'NoSuchBucket') {
       return new StorageError(`${where}: there is no such bucket; create it first, keepsake does not`, {
+        cause: error,
+      });
+    }
+    const region = headerOf(error, 'x-amz-bucket-region');
+    if (region !== undefined && [301, 307, 400].includes(statusOf(error) ?? 0)) {
+      return new StorageError(`${where}: the bucket is in the region ${region}: give that as region: ${why}`, {
         cause: error,
       });
     }

@@ -3,7 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import type { Backend } from 'keepsake';
-import { s3 } from 'keepsake/s3';
+import { type S3Options, s3 } from 'keepsake/s3';
 import { failure } from '../../support/failure.js';
 
 type Answer = (answer: ServerResponse, method: string) => void;
@@ -14,6 +14,7 @@ const named = { 'x-amz-request-id': '1' };
 /** What a server between here and S3 says while S3 itself is down, and what S3 says seldom. */
 describe('s3, answered', () => {
   let server: Server;
+  let bucket: Answer;
   let answers: Answer;
   let backend: Backend;
 
@@ -21,7 +22,7 @@ describe('s3, answered', () => {
     server = createServer((asked, answer) => {
       asked.resume();
       // The backend sees at its first operation whether the bucket is there.
-      if (asked.method === 'HEAD' && /^\/bucket\/?(\?|$)/.test(asked.url ?? '')) answer.writeHead(200, named).end();
+      if (asked.method === 'HEAD' && /^\/bucket\/?(\?|$)/.test(asked.url ?? '')) bucket(answer, 'HEAD');
       else answers(answer, asked.method ?? '');
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -32,12 +33,13 @@ describe('s3, answered', () => {
   });
 
   beforeEach(() => {
-    backend = s3({
-      bucket: 'bucket',
+    bucket = (answer) => answer.writeHead(200, named).end();
+    backend = open({
       endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      credentials: { accessKeyId: 'keepsake', secretAccessKey: 'secret' },
     });
   });
+  const open = (options: S3Options) =>
+    s3({ bucket: 'bucket', credentials: { accessKeyId: 'keepsake', secretAccessKey: 'secret' }, ...options });
   afterEach(() => backend.close());
 
   const operations: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -83,6 +85,17 @@ describe('s3, answered', () => {
     const error = await failure(() => backend.get('key'));
     expect(error).to.include({ code: 'KEEPSAKE_STORAGE', retryable: false });
     expect((error as Error).message).to.include('there is no such bucket');
+  });
+
+  it('that the bucket is in another region names it', async () => {
+    for (const status of [301, 400]) {
+      bucket = (answer) => answer.writeHead(status, { ...named, 'x-amz-bucket-region': 'eu-west-1' }).end();
+      const error = await failure(() => backend.get('key'));
+      expect(error).to.include({ code: 'KEEPSAKE_STORAGE', retryable: false, operation: 'get' });
+      expect((error as Error).message)
+        .to.include('in the region eu-west-1')
+        .and.include(`status ${status}`);
+    }
   });
 
   const codes: Readonly<Record<string, readonly [string, boolean]>> = {
