@@ -90,7 +90,7 @@ function openMemory(url: string, query: URLSearchParams, options: OpenOptions): 
 }
 
 function openFiles(url: string, query: URLSearchParams, options: OpenOptions): Backend<never> {
-  const folder = url.startsWith('file://') ? fileURLToPath(url) : decodeURIComponent(url.slice('file:'.length));
+  const folder = url.startsWith('file://') ? fileURLToPath(url) : decode(url.slice('file:'.length), url);
   if (folder === '') throw new InvalidArgumentError(`${show(url)} names no folder; write file:./data`);
   const known = {
     extension: toText,
@@ -122,7 +122,7 @@ const SQL = { table: toText, history: toBoolean, timeout: toText, ttl: toText };
 async function openSqlite(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
   const { sqlite } = await import('../drivers/sql/sqlite/sqlite.js');
   const { extension: _, ...rest } = options;
-  return sqlite(decodeURIComponent(url), { ...rest, ...read(url, query, SQL) }) as unknown as Backend<never>;
+  return sqlite(decode(url, url), { ...rest, ...read(url, query, SQL) }) as unknown as Backend<never>;
 }
 
 /** What the package `pg` reads from a URL by itself. */
@@ -189,6 +189,14 @@ async function openDynamodb(url: string, query: URLSearchParams, options: OpenOp
   const known = { endpoint: toText, create: toBoolean, timeout: toText, ttl: toText };
   const { extension: _, ...rest } = options;
   return dynamodb(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
+}
+
+function decode(text: string, url: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new InvalidArgumentError(`${show(url)}: a % in a path is written as %25`);
+  }
 }
 
 type Reader = (text: string, name: string) => unknown;
