@@ -9,3 +9,8 @@ export function show(value: unknown): string {
   const name = Object.getPrototypeOf(value)?.constructor?.name;
   return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
 }
+
+/** A URL to be shown: without user and password, also one whose password should have been percent-encoded. */
+export function withoutPassword(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:)?.*@/is, '$1//…@');
+}

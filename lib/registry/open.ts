@@ -5,7 +5,7 @@ import type { BackendOptions } from '../backend/options.js';
 import { type FilesOptions, files } from '../drivers/files/files.js';
 import { memory } from '../drivers/memory.js';
 import { InvalidArgumentError } from '../errors.js';
-import { show } from '../show.js';
+import { show, withoutPassword } from '../show.js';
 
 /** What {@link openBackend} takes beside the place; the URL's query goes before. */
 export interface OpenOptions extends BackendOptions {
@@ -52,7 +52,6 @@ export const schemes: ReadonlyMap<string, Opener> = new Map<string, Opener>([
  * | `mysql://user:password@host:3306/database?table=app` | `mysql`; also `history`, `timeout`, `ttl`, `connectionLimit` |
  * | `memcached://host:11211,other?namespace=app` | `memcached`; also `timeout`, `ttl`; `memcached:///path`. An empty `namespace` is none |
  * | `https://host/prefix?token=…` | `http`; also `retries`, `timeout`, `ttl`; `http:` |
- *
  * | `s3://bucket/prefix?endpoint=https://host&region=eu-central-1` | `s3`; also `pathStyle`, `namespace`, `conditionalPut`, `conditionalDelete`, `timeout`, `ttl`. An empty `namespace` is none |
  * | `mongodb://user:password@host/database?collection=app` | `mongodb`; also `timeout`, `ttl`, and what the package `mongodb` reads; `mongodb+srv:` |
  * | `dynamodb://region/table?endpoint=https://host` | `dynamodb`; also `create`, `timeout`, `ttl` |
@@ -94,7 +93,7 @@ function openMemory(url: string, query: URLSearchParams, options: OpenOptions): 
 }
 
 function openFiles(url: string, query: URLSearchParams, options: OpenOptions): Backend<never> {
-  const folder = url.startsWith('file://') ? fileURLToPath(url) : decodeURIComponent(url.slice('file:'.length));
+  const folder = url.startsWith('file://') ? fileURLToPath(url) : decode(url.slice('file:'.length), url);
   if (folder === '') throw new InvalidArgumentError(`${show(url)} names no folder; write file:./data`);
   const known = {
     extension: toText,
@@ -126,7 +125,7 @@ const SQL = { table: toText, history: toBoolean, timeout: toText, ttl: toText };
 async function openSqlite(url: string, query: URLSearchParams, options: OpenOptions): Promise<Backend<never>> {
   const { sqlite } = await import('../drivers/sql/sqlite/sqlite.js');
   const { extension: _, ...rest } = options;
-  return sqlite(decodeURIComponent(url), { ...rest, ...read(url, query, SQL) }) as unknown as Backend<never>;
+  return sqlite(decode(url, url), { ...rest, ...read(url, query, SQL) }) as unknown as Backend<never>;
 }
 
 /** What the package `pg` reads from a URL by itself. */
@@ -202,9 +201,12 @@ async function openHttp(url: string, query: URLSearchParams, options: OpenOption
   return http(url, { ...rest, ...read(withoutPassword(url), query, known) }) as unknown as Backend<never>;
 }
 
-/** A URL to be shown. */
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@');
+function decode(text: string, url: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new InvalidArgumentError(`${show(url)}: a % in a path is written as %25`);
+  }
 }
 
 type Reader = (text: string, name: string) => unknown;

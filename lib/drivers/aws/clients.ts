@@ -1,3 +1,6 @@
+import { InvalidArgumentError } from '../../errors.js';
+import { show, withoutPassword } from '../../show.js';
+
 /** A key of Amazon's services, and of servers that speak as they do. */
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -21,6 +24,21 @@ export interface Clients<C> {
   readonly once: C;
   /** Whether they are ours, and end with us. */
   readonly own: boolean;
+}
+
+/**
+ * Checks that an `endpoint`, if it is there, is a URL without credentials, of which the SDK would make nothing.
+ * @param what the function it was given to, for messages
+ */
+export function checkEndpoint(endpoint: unknown, what: string): void {
+  if (endpoint === undefined) return;
+  const fits =
+    typeof endpoint === 'string' && /^https?:\/\/[^/?#@]+([/?#][^@]*)?$/.test(endpoint) && URL.canParse(endpoint);
+  if (fits) return;
+  const shown = typeof endpoint === 'string' ? withoutPassword(endpoint) : endpoint;
+  throw new InvalidArgumentError(
+    `${what}: endpoint must be a URL such as https://host, and credentials are an option of their own; got ${show(shown)}`,
+  );
 }
 
 /** The longest time that a timer takes, in milliseconds. */

@@ -4,7 +4,7 @@ import { AccessDeniedError, ConnectionError, isKeepsakeError, StorageError, Time
 export interface Failure extends Error {
   readonly code?: unknown;
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string; readonly attempts?: number };
-  readonly $response?: unknown;
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
 
 /** Codes of the system and of Node's HTTP client that say that nobody answers, or not in HTTP. */
@@ -40,8 +40,12 @@ export function explainFailure(
   if (isKeepsakeError(error) || !(error instanceof Error)) return error;
   const failure = error as Failure;
   const code = String(failure.code ?? '');
-  const why = `${failure.name}: ${failure.message || code}`;
   const status = statusOf(error);
+  // An answer without a body gives no reason.
+  const why =
+    failure.message === 'UnknownError' && status !== undefined
+      ? `it answers with status ${status}`
+      : `${failure.name}: ${failure.message || code}`;
   if (TLS.test(code)) return new ConnectionError(`${where}: TLS failed: ${why}`, { cause: error });
   if (failure.name === 'TimeoutError') {
     return new TimeoutError(`${where} did not answer in time: ${why}`, { cause: error });
@@ -55,6 +59,9 @@ export function explainFailure(
   }
   if (DENIED.test(failure.name) || status === 401 || status === 403) {
     return new AccessDeniedError(`${where}: the server refuses: ${why}`, { cause: error });
+  }
+  if (failure.message === 'Region is missing') {
+    return new StorageError(`${where}: no region is known: give region, or set AWS_REGION`, { cause: error });
   }
   const known = special(failure, why);
   if (known !== undefined) return known;

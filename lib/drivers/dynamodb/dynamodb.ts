@@ -4,8 +4,8 @@ import { checkOptions } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
-import { show } from '../../show.js';
-import { type AwsCredentials, type Clients, makeClients } from '../aws/clients.js';
+import { show, withoutPassword } from '../../show.js';
+import { type AwsCredentials, type Clients, checkEndpoint, makeClients } from '../aws/clients.js';
 import { DynamodbDriver } from './driver.js';
 import { Table } from './table.js';
 
@@ -77,9 +77,7 @@ export function dynamodb(place: string | URL | DynamodbOptions = {}, options: Dy
   if (typeof clock !== 'function') {
     throw new InvalidArgumentError(`dynamodb: clock must be a function that gives milliseconds; got ${show(clock)}`);
   }
-  if (endpoint !== undefined && !(/^https?:\/\/[^/@]+/.test(String(endpoint)) && URL.canParse(endpoint))) {
-    throw new InvalidArgumentError(`dynamodb: endpoint must be a URL such as https://host; got ${show(endpoint)}`);
-  }
+  checkEndpoint(endpoint, 'dynamodb');
   const timeout = Math.min(limit === undefined ? TIMEOUT : toMilliseconds(limit, 'timeout'), LONGEST);
   const connect = client === undefined ? connecting(given, timeout) : through(client, given);
   const where = `dynamodb table ${table}${endpoint === undefined ? '' : ` at ${new URL(endpoint).host}`}`;
@@ -93,15 +91,11 @@ export function dynamodb(place: string | URL | DynamodbOptions = {}, options: Dy
 
 function parsePlace(url: string): DynamodbOptions {
   const match = /^dynamodb:\/\/([a-z0-9-]*)(?:\/([^/?#]*))?(?:\?([^#]*))?$/.exec(url);
-  if (match === null) {
-    throw new InvalidArgumentError(
-      `dynamodb: ${show(url.replace(/\/\/[^@/]*@/, '//…@'))} is no URL of DynamoDB: write dynamodb://region/table, and credentials as options`,
-    );
-  }
+  if (match === null) throw invalid(url);
   const [, region = '', table = '', query = ''] = match;
   const given: { -readonly [Name in keyof DynamodbOptions]: DynamodbOptions[Name] } = {};
   if (region !== '') given.region = region;
-  if (table !== '') given.table = decodeURIComponent(table);
+  if (table !== '') given.table = decode(table, url);
   for (const [name, text] of new URLSearchParams(query)) {
     if (name !== 'endpoint') {
       throw new InvalidArgumentError(`dynamodb: a URL takes endpoint alone; got ${show(`${name}=${text}`)}`);
@@ -109,6 +103,20 @@ function parsePlace(url: string): DynamodbOptions {
     given.endpoint = text;
   }
   return given;
+}
+
+function decode(text: string, url: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid(url);
+  }
+}
+
+function invalid(url: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    `dynamodb: ${show(withoutPassword(url))} is no URL of DynamoDB: write dynamodb://region/table, and credentials as options`,
+  );
 }
 
 function defined(options: DynamodbOptions): DynamodbOptions {

@@ -1,6 +1,6 @@
 import type { NetConnectOpts } from 'node:net';
 import { InvalidArgumentError } from '../../errors.js';
-import { show } from '../../show.js';
+import { show, withoutPassword } from '../../show.js';
 
 /** What a URL says. */
 export interface Place {
@@ -60,8 +60,4 @@ function invalid(url: string): InvalidArgumentError {
   return new InvalidArgumentError(
     `memcached: ${show(withoutPassword(url))} is no URL of memcached: write memcached://[user:password@]host[:port][,host[:port]…], or memcached:///path/of/socket`,
   );
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@');
 }

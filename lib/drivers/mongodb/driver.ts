@@ -19,6 +19,8 @@ const abilities: Capabilities = capabilities({
 
 /** How many keys or documents go into one request. */
 const TOGETHER = 1000;
+/** How many bytes of values a page brings, and then what the last one has more. */
+const BYTES_TOGETHER = 16 * 1024 * 1024;
 /** How often a write tries again that met another of the same moment. */
 const ATTEMPTS = 20;
 
@@ -105,7 +107,8 @@ export class MongodbDriver implements Driver {
             returnDocument: 'before',
           }),
         );
-        if (former === null) return { value: by, expiresAt };
+        // A sum is never the negative zero.
+        if (former === null) return { value: by + 0, expiresAt };
         return { value: Number(former.number) + by, expiresAt: former.expiresAt?.getTime() };
       } catch (error) {
         if (!isDuplicate(causeOf(error))) throw error;
@@ -164,16 +167,22 @@ export class MongodbDriver implements Driver {
   async scan(request: ScanRequest): Promise<Page<Uint8Array>> {
     const { prefix, limit, cursor, values } = request;
     const after = cursor === undefined ? request.after : checkCursor(cursor);
-    const found = await this.#collection.run((collection) =>
-      collection
-        .find(this.#live(range(prefix, after)), {
-          projection: values ? { value: 1, number: 1 } : { _id: 1 },
-          sort: { _id: 1 },
-          limit,
-          batchSize: limit,
-        })
-        .toArray(),
-    );
+    const found: Stored[] = [];
+    const full = await this.#collection.run(async (collection) => {
+      const documents = collection.find(this.#live(range(prefix, after)), {
+        projection: values ? { value: 1, number: 1 } : { _id: 1 },
+        sort: { _id: 1 },
+        limit,
+        batchSize: limit,
+      });
+      let bytes = 0;
+      for await (const stored of documents) {
+        found.push(stored);
+        bytes += stored.value?.length ?? 0;
+        if (bytes >= BYTES_TOGETHER) return true;
+      }
+      return found.length === limit;
+    });
     const entries: ListedEntry<Uint8Array>[] = [];
     for (const stored of found) {
       const key = stored._id;
@@ -184,7 +193,7 @@ export class MongodbDriver implements Driver {
         entries.push(value === undefined ? { key, error: this.#foreign(key) } : { key, value });
       }
     }
-    return { entries, cursor: found.length < limit ? undefined : found.at(-1)?._id };
+    return { entries, cursor: full ? found.at(-1)?._id : undefined };
   }
 
   count(prefix: string): Promise<number> {

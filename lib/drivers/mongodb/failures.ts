@@ -17,6 +17,11 @@ const PASSING = new Set([6, 7, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 1
 /** Classes of the package that say that nobody answers, or not as MongoDB does. */
 const BROKEN = /ServerSelection|Network|PoolCleared|PoolClosed|Topology|NotConnected|Parse|DecompressedSize/;
 
+/** Codes of the system and of Node's streams that say the same; and what stands in messages, for those who hand only these on. */
+const BROKEN_CODE = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|ERR_STREAM)/;
+const BROKEN_WORDS =
+  /\b(ECONN[A-Z]+|EPIPE|ETIMEDOUT)\b|^connection .* closed|connection pool .* cleared|socket has been ended|write after|stream was destroyed/i;
+
 /** Whether a write found the key there that it was to create. */
 export function isDuplicate(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === DUPLICATE;
@@ -36,13 +41,12 @@ export function explain(error: unknown, where: string): unknown {
   if (/NetworkTimeout|OperationTimeout|WaitQueueTimeout/.test(kind) || /^Timed out while|timed out$/.test(why)) {
     return new TimeoutError(`${where} did not answer in time: ${why}`, { cause: error });
   }
-  if (/certificate|self-signed|SSL routines|TLS/i.test(why)) {
+  // A connection that broke before it was secure is one that broke.
+  if (/certificate|self-signed|SSL routines|TLS/i.test(why) && !/disconnected before/.test(why)) {
     return new ConnectionError(`${where}: TLS failed: ${why}`, { cause: error });
   }
-  if (
-    BROKEN.test(kind) ||
-    /\b(ECONN[A-Z]+|EPIPE|ETIMEDOUT)\b|^connection .* closed|connection pool .* cleared/i.test(why)
-  ) {
+  const system = 'code' in error ? String(error.code) : '';
+  if (BROKEN.test(kind) || BROKEN_CODE.test(system) || BROKEN_WORDS.test(why)) {
     return new ConnectionError(`${where}: the connection failed: ${why}; what was under way may still take effect`, {
       retryable: true,
       cause: error,

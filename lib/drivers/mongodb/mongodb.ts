@@ -4,7 +4,7 @@ import { checkOptions } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
-import { show } from '../../show.js';
+import { show, withoutPassword } from '../../show.js';
 import { Collection, type Connecting } from './collection.js';
 import { MongodbDriver } from './driver.js';
 
@@ -114,21 +114,38 @@ interface Place {
 }
 
 function parsePlace(url: string): Place {
-  const match = /^(mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^@/?#]+))(?:\/([^/?#]*))?(?:\?([^#]*))?$/.exec(url);
-  if (match === null) {
-    const shown = show(url.replace(/\/\/[^/]*@/, '//…@'));
-    throw new InvalidArgumentError(`mongodb: ${shown} is no URL of MongoDB: write ${URL_FORM}`);
-  }
+  const match = /^(mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^@/?#]+))(?:\/([^/?#@]*))?(?:\?([^#]*))?$/.exec(url);
+  if (match === null) throw invalid(url);
   const [, servers = '', hosts = '', path = '', query = ''] = match;
+  if (!hosts.split(',').every((host) => /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(:[0-9]{1,5})?$/.test(host))) {
+    // Not shown: what should be a port may be a password that was cut off at a character of its own.
+    throw new InvalidArgumentError(
+      `mongodb: the URL names hosts that are none: write ${URL_FORM}, with user and password percent-encoded`,
+    );
+  }
   const parameters = new URLSearchParams(query);
   const collection = parameters.get('collection') ?? undefined;
   parameters.delete('collection');
   return {
     url: `${servers}/${path}${parameters.size === 0 ? '' : `?${parameters}`}`,
     hosts,
-    database: path === '' ? undefined : decodeURIComponent(path),
+    database: path === '' ? undefined : decode(path, url),
     collection,
   };
+}
+
+function decode(text: string, url: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid(url);
+  }
+}
+
+function invalid(url: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    `mongodb: ${show(withoutPassword(url))} is no URL of MongoDB: write ${URL_FORM}, with user and password percent-encoded`,
+  );
 }
 
 function checkName(name: unknown, what: string): string {

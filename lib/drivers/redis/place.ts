@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../errors.js';
-import { show } from '../../show.js';
+import { show, withoutPassword } from '../../show.js';
 
 /** What a URL says. */
 export interface Place {
@@ -68,9 +68,4 @@ function invalid(url: string): InvalidArgumentError {
   return new InvalidArgumentError(
     `redis: ${show(withoutPassword(url))} is no URL of Redis: write redis://[user:password@]host[:port][/database], rediss: for TLS, or redis+unix:///path`,
   );
-}
-
-/** A URL to be shown. */
-export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@');
 }

@@ -30,6 +30,8 @@ const TRAILER = 16;
 const ATTEMPTS = 100;
 /** The most names that a page of a listing holds. */
 const PAGE = 1000;
+/** How many bytes of values a page brings, unless one alone has more. */
+const TOGETHER = 16 * 1024 * 1024;
 
 /** What the server does. */
 export interface Abilities {
@@ -158,20 +160,23 @@ export class S3Driver implements Driver {
   }
 
   async scan(request: ScanRequest): Promise<Page<Uint8Array>> {
-    const from = request.cursor === undefined ? request.after : checkCursor(request.cursor);
-    const after = from === undefined ? undefined : this.#prefix + toName(from);
-    const { names, more } = await this.#objects.list(
+    const { cursor: from, after: key } = request;
+    const start = from === undefined ? key && toName(key) : checkCursor(from);
+    const after = start === undefined ? undefined : this.#prefix + start;
+    const listing = await this.#objects.list(
       this.#prefix + toName(request.prefix),
       after,
       Math.min(request.limit, PAGE),
     );
+    const names = request.values ? listing.names.slice(0, countWithin(listing.sizes, TOGETHER)) : listing.names;
+    const more = listing.more || names.length < listing.names.length;
     const keys = names.map((name) => this.#keyOf(name)).filter((key) => key !== undefined);
     const listed = new Array<ListedEntry<Uint8Array> | undefined>(keys.length);
     await eachOf(keys, async (key, index) => {
       listed[index] = request.values ? await this.#listed(key) : await this.#present(key);
     });
-    const last = names.at(-1);
-    const cursor = more && last !== undefined ? toKey(last.slice(this.#prefix.length)) : undefined;
+    // The last name may be none of a key.
+    const cursor = more ? names.at(-1)?.slice(this.#prefix.length) : undefined;
     return { entries: listed.filter((entry) => entry !== undefined), cursor };
   }
 
@@ -317,6 +322,16 @@ function isTag(version: string): boolean {
   return /^[\x21\x23-\x7e]{1,200}$/.test(version) && version !== '*';
 }
 
+/** How many of the sizes, of the first on, are no more than `most` together; at least one. */
+function countWithin(sizes: readonly number[], most: number): number {
+  let sum = 0;
+  const first = sizes.findIndex((size) => {
+    sum += size;
+    return sum > most;
+  });
+  return first < 0 ? sizes.length : Math.max(1, first);
+}
+
 function deadlineOf(metadata: Metadata): number | undefined {
   const text = metadata[EXPIRES];
   return text === undefined ? undefined : Number(text);
@@ -328,7 +343,7 @@ async function pause(tried: number): Promise<void> {
 }
 
 function checkCursor(cursor: string): string {
-  if (cursor !== '' && cursor.isWellFormed() && Buffer.byteLength(toName(cursor)) <= MAXIMUM_KEY_BYTES) return cursor;
+  if (cursor.isWellFormed() && !cursor.includes('\0') && Buffer.byteLength(cursor) <= MAXIMUM_KEY_BYTES) return cursor;
   throw new InvalidArgumentError(`page: ${show(cursor)} is no cursor of this backend; begin anew`);
 }
 

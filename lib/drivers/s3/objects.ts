@@ -7,13 +7,14 @@ import { loadModule } from '../../codecs/load.js';
 import { ConnectionError, StorageError } from '../../errors.js';
 import type { Clients } from '../aws/clients.js';
 import { statusOf, wasRepeated } from '../aws/failures.js';
-import { explain, isLost, isMissing } from './failures.js';
+import { explain, isLost, isMissing, isMissingHead } from './failures.js';
 
 /** What an object has beside its bytes, under names in lower case. */
 export type Metadata = Readonly<Record<string, string>>;
 
 /** What is known of an object without its bytes. */
 export interface ObjectHead {
+  /** Without its quotes: Ceph takes a tag in quotes for another one in a condition; the others take both. */
   readonly etag: string;
   readonly metadata: Metadata;
 }
@@ -86,7 +87,7 @@ export class Objects {
         const command = new sdk.GetObjectCommand({ Bucket: this.#bucket, Key: name });
         const answer = await patient.send(command, { abortSignal });
         const bytes = await read(answer.Body as Readable, answer.ContentLength, abortSignal);
-        return { ...toHead(answer), bytes };
+        return { ...this.#toHead(answer), bytes };
       } catch (error) {
         if (isMissing(error)) return undefined;
         throw error;
@@ -98,11 +99,11 @@ export class Objects {
     const { sdk, patient } = this.#ready();
     return this.#requests.run(async (abortSignal) => {
       try {
-        return toHead(
+        return this.#toHead(
           await patient.send(new sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: name }), { abortSignal }),
         );
       } catch (error) {
-        if (isMissing(error)) return undefined;
+        if (isMissingHead(error)) return undefined;
         throw error;
       }
     });
@@ -110,7 +111,7 @@ export class Objects {
 
   /** Stores an object whatever is there; a large one in parts. */
   async put(name: string, bytes: Uint8Array, metadata: Metadata): Promise<void> {
-    const { sdk, patient } = this.#ready();
+    const { sdk, patient, once: client } = this.#ready();
     const input = { Bucket: this.#bucket, Key: name, Body: bytes, Metadata: { ...metadata } };
     if (bytes.length < PART) {
       await this.#requests.run((abortSignal) => patient.send(new sdk.PutObjectCommand(input), { abortSignal }));
@@ -122,17 +123,32 @@ export class Objects {
       's3() with values of 16 MiB and more',
     );
     await this.#requests.run(async (abortSignal) => {
-      const upload = new Upload({ client: patient, params: input, partSize: PART / 2 });
-      const abort = () => void upload.abort().catch(() => undefined);
-      abortSignal.addEventListener('abort', abort);
-      await upload.done();
+      let removing = abortSignal;
+      // The helper hands no signal on to its requests, which would go on after the deadline, and after `close`.
+      const bounded = Object.create(patient) as Sdk.S3Client;
+      bounded.send = ((command: Sdk.PutObjectCommand) => {
+        const removes = (command as object) instanceof sdk.AbortMultipartUploadCommand;
+        if (!removes) return patient.send(command, { abortSignal });
+        // What came of the upload is told in any case.
+        return client.send(command, { abortSignal: removing }).catch(() => undefined);
+      }) as typeof patient.send;
+      const uploading = new Upload({ client: bounded, params: input, partSize: PART / 2 }).done();
+      abortSignal.addEventListener('abort', () => {
+        // What was stored of it is removed within a deadline of its own, for which `close` waits.
+        const removal = this.#requests.run((signal) => {
+          removing = signal;
+          return uploading;
+        });
+        removal.catch(() => undefined);
+      });
+      await uploading;
     });
   }
 
   /** Stores an object if the condition is met; whether it was. Always in one part: not every server checks conditions of several. */
   async putIf(name: string, bytes: Uint8Array, metadata: Metadata, match: Match): Promise<boolean> {
     const { sdk, once: client } = this.#ready();
-    const condition = match === 'absent' ? { IfNoneMatch: '*' } : { IfMatch: toCondition(match.etag) };
+    const condition = match === 'absent' ? { IfNoneMatch: '*' } : { IfMatch: match.etag };
     const input = { Bucket: this.#bucket, Key: name, Body: bytes, Metadata: { ...metadata }, ...condition };
     return this.#requests.run((abortSignal) =>
       this.#decide(() => client.send(new sdk.PutObjectCommand(input), { abortSignal })),
@@ -149,7 +165,7 @@ export class Objects {
   /** Removes an object if it is the one that the tag names; whether it was. Only on servers that check it. */
   async deleteIf(name: string, etag: string): Promise<boolean> {
     const { sdk, once: client } = this.#ready();
-    const command = new sdk.DeleteObjectCommand({ Bucket: this.#bucket, Key: name, IfMatch: toCondition(etag) });
+    const command = new sdk.DeleteObjectCommand({ Bucket: this.#bucket, Key: name, IfMatch: etag });
     return this.#requests.run((abortSignal) => this.#decide(() => client.send(command, { abortSignal })));
   }
 
@@ -161,20 +177,16 @@ export class Objects {
       const command = new sdk.DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects: objects, Quiet: true } });
       const answer = await this.#requests.run((abortSignal) => patient.send(command, { abortSignal }));
       const [failed] = answer.Errors ?? [];
-      if (failed !== undefined) {
-        throw new StorageError(`${this.#where}: ${failed.Key} was not deleted: ${failed.Code}: ${failed.Message}`, {
-          retryable: true,
-        });
-      }
+      if (failed !== undefined) throw this.#explainDeletion(failed, answer.$metadata.requestId);
     }
   }
 
-  /** At most 1,000 names that start with `prefix`, after `after`, in the order of their bytes; and whether there are more. */
+  /** At most 1,000 names that start with `prefix`, after `after`, in the order of their bytes, with the sizes of the objects; and whether there are more. */
   async list(
     prefix: string,
     after: string | undefined,
     limit: number,
-  ): Promise<{ readonly names: string[]; readonly more: boolean }> {
+  ): Promise<{ readonly names: string[]; readonly sizes: number[]; readonly more: boolean }> {
     const { sdk, patient } = this.#ready();
     const command = new sdk.ListObjectsV2Command({
       Bucket: this.#bucket,
@@ -185,8 +197,28 @@ export class Objects {
       EncodingType: 'url',
     });
     const answer = await this.#requests.run((abortSignal) => patient.send(command, { abortSignal }));
+    if (answer.IsTruncated === undefined && answer.Name === undefined) throw this.#notS3();
     const names = (answer.Contents ?? []).map(({ Key = '' }) => (answer.EncodingType === 'url' ? decode(Key) : Key));
-    return { names, more: answer.IsTruncated === true };
+    const sizes = (answer.Contents ?? []).map(({ Size = 0 }) => Size);
+    return { names, sizes, more: answer.IsTruncated === true };
+  }
+
+  #explainDeletion({ Key, Code = '', Message = Code }: Sdk._Error, requestId: string | undefined): unknown {
+    const httpStatusCode = /^(InternalError|ServiceUnavailable)$/.test(Code) ? 503 : 200;
+    const failure = new Error(`${Key} was not deleted: ${Message}`);
+    return explain(Object.assign(failure, { name: Code, $metadata: { httpStatusCode, requestId } }), this.#where);
+  }
+
+  #toHead(answer: { readonly ETag?: string | undefined; readonly Metadata?: Metadata | undefined }): ObjectHead {
+    if (answer.ETag === undefined) throw this.#notS3();
+    return { etag: answer.ETag.replace(/^"|"$/g, ''), metadata: answer.Metadata ?? {} };
+  }
+
+  #notS3(): ConnectionError {
+    return new ConnectionError(`${this.#where}: what answers there does not speak S3: check the endpoint`, {
+      // Something between here and there may answer for a server that is down.
+      retryable: true,
+    });
   }
 
   async #decide(send: () => Promise<unknown>): Promise<boolean> {
@@ -206,15 +238,6 @@ export class Objects {
   #ready(): { readonly sdk: typeof Sdk } & Clients<Sdk.S3Client> {
     return { sdk: this.#sdk as typeof Sdk, ...(this.#clients as Clients<Sdk.S3Client>) };
   }
-}
-
-function toHead(answer: { readonly ETag?: string | undefined; readonly Metadata?: Metadata | undefined }): ObjectHead {
-  return { etag: (answer.ETag ?? '').replace(/^"|"$/g, ''), metadata: answer.Metadata ?? {} };
-}
-
-/** Ceph takes a tag in quotes for another one; the others take both. */
-function toCondition(etag: string): string {
-  return etag;
 }
 
 async function read(body: Readable, length: number | undefined, signal: AbortSignal): Promise<Uint8Array> {

@@ -4,8 +4,8 @@ import { checkNamespace, checkOptions } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
-import { show } from '../../show.js';
-import { type AwsCredentials, type Clients, makeClients } from '../aws/clients.js';
+import { show, withoutPassword } from '../../show.js';
+import { type AwsCredentials, type Clients, checkEndpoint, makeClients } from '../aws/clients.js';
 import { S3Driver } from './driver.js';
 import { Objects } from './objects.js';
 
@@ -106,7 +106,7 @@ export function s3(place: string | URL | S3Options, options: S3Options = {}): Ba
   }
   const { namespace = prefix === '' ? NAMESPACE : null } = given;
   if (namespace !== null) checkNamespace(namespace);
-  checkEndpoint(endpoint);
+  checkEndpoint(endpoint, 's3');
   const timeout = Math.min(limit === undefined ? TIMEOUT : toMilliseconds(limit, 'timeout'), LONGEST);
   const connect = client === undefined ? connecting(given, timeout) : through(client, given);
   const where = `s3 bucket ${bucket}${endpoint === undefined ? '' : ` at ${new URL(endpoint).host}`}`;
@@ -124,14 +124,10 @@ export function s3(place: string | URL | S3Options, options: S3Options = {}): Ba
 
 function parsePlace(url: string): S3Options {
   const match = /^s3:\/\/([^/?#@:]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url);
-  if (match === null) {
-    throw new InvalidArgumentError(
-      `s3: ${show(url.replace(/\/\/[^@/]*@/, '//…@'))} is no URL of S3: write s3://bucket/prefix, and credentials as options`,
-    );
-  }
+  if (match === null) throw invalid(url);
   const [, bucket, path = '', query = ''] = match;
   const given: { -readonly [Name in keyof S3Options]: S3Options[Name] } = { bucket };
-  if (path !== '') given.prefix = `${decodeURIComponent(path).replace(/\/$/, '')}/`;
+  if (path !== '') given.prefix = `${decode(path, url).replace(/\/$/, '')}/`;
   for (const [name, text] of new URLSearchParams(query)) {
     if (name === 'endpoint' || name === 'region') given[name] = text;
     else if (name === 'pathStyle' && /^(true|false)$/.test(text)) given.pathStyle = text === 'true';
@@ -144,6 +140,20 @@ function parsePlace(url: string): S3Options {
   return given;
 }
 
+function decode(text: string, url: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid(url);
+  }
+}
+
+function invalid(url: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    `s3: ${show(withoutPassword(url))} is no URL of S3: write s3://bucket/prefix, and credentials as options`,
+  );
+}
+
 function defined(options: S3Options): S3Options {
   checkOptions(options, OPTIONS, 's3');
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -152,12 +162,6 @@ function defined(options: S3Options): S3Options {
 function checkFlag(value: unknown, name: string): void {
   if (value === undefined || typeof value === 'boolean') return;
   throw new InvalidArgumentError(`s3: ${name} must be true or false; got ${show(value)}`);
-}
-
-function checkEndpoint(endpoint: unknown): void {
-  if (endpoint === undefined) return;
-  const fits = typeof endpoint === 'string' && /^https?:\/\/[^/@]+/.test(endpoint) && URL.canParse(endpoint);
-  if (!fits) throw new InvalidArgumentError(`s3: endpoint must be a URL such as https://host; got ${show(endpoint)}`);
 }
 
 type Connect = (sdk: typeof Sdk) => Clients<Sdk.S3Client>;

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../errors.js';
-import { show } from '../../show.js';
+import { show, withoutPassword } from '../../show.js';
 
 /** What a URL of a database says. */
 export interface Place {
@@ -22,9 +22,4 @@ export function parsePlace(text: string, schemes: readonly string[]): Place {
     );
   }
   return { url, shown: `${url.host}${url.pathname}` };
-}
-
-/** A URL to be shown. */
-export function withoutPassword(url: string): string {
-  return url.replace(/:.*@/, '://…@');
 }

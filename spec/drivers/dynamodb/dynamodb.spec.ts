@@ -196,7 +196,14 @@ describe('dynamodb', function () {
     });
 
     it('are refused where they are none', () => {
-      for (const url of ['dynamodb:', 'dynamodb://key:secret@region/table', 'http://x', '', 'dynamodb://r/t?size=5']) {
+      for (const url of [
+        'dynamodb:',
+        'dynamodb://key:a/secret@region/t',
+        'http://x',
+        '',
+        'dynamodb://r/t?size=5',
+        'dynamodb://r/100%',
+      ]) {
         expect(() => dynamodb(url), url)
           .to.throw(TypeError)
           .with.property('message')
@@ -205,6 +212,10 @@ describe('dynamodb', function () {
       expect(() => dynamodb({ size: 1 } as never)).to.throw(TypeError, /no option "size"; there are .*table/);
       expect(() => dynamodb({ table: 'a b' })).to.throw(TypeError, /table must be/);
       expect(() => dynamodb({ endpoint: 'localhost' })).to.throw(TypeError, /endpoint must be a URL/);
+      expect(() => dynamodb({ endpoint: 'http://key:secret@host' }))
+        .to.throw(TypeError, /endpoint must be a URL/)
+        .with.property('message')
+        .that.does.not.include('secret');
       expect(() => dynamodb({ timeout: 0 })).to.throw(RangeError, /timeout must be positive/);
       expect(() => dynamodb({ client: {} as never })).to.throw(TypeError, /client must be/);
       expect(() => dynamodb({ client, region: 'x' })).to.throw(TypeError, /without region/);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect } from 'chai';
 import { type Backend, openBackend } from 'keepsake';
 import { type MongodbOptions, mongodb } from 'keepsake/mongodb';
@@ -64,6 +66,12 @@ describe('mongodb', function () {
       }
     });
 
+    it('makes a counter of a negative zero a zero', async () => {
+      const backend = open();
+      await backend.delete('zero');
+      expect(Object.is((await backend.increment('zero', -0)).value, 0)).to.equal(true);
+    });
+
     it('has an index by which MongoDB removes what has expired', async () => {
       await open({ collection: 'indexed' }).set('key', 'value');
       const indexes = await raw('indexed').indexes();
@@ -93,7 +101,33 @@ describe('mongodb', function () {
     });
   });
 
+  describe('TLS', () => {
+    it('that breaks off is a connection that broke, and may be tried again', async () => {
+      const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.destroy()));
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const { port } = server.address() as AddressInfo;
+      const backend = open({ timeout: 1000 }, `mongodb://127.0.0.1:${port}/?tls=true`);
+      const error = await failure(() => backend.get('key'));
+      server.close();
+      expect(error).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
+    });
+  });
+
   describe('many keys', () => {
+    it('lists large values in batches of few', async () => {
+      const backend = open({ collection: 'batches', timeout: '30s' });
+      const keys = Array.from({ length: 12 }, (_, index) => `key ${String(index).padStart(2, '0')}`);
+      for (const key of keys) await backend.set(key, Buffer.alloc(4 * 1024 * 1024));
+      const listed: string[] = [];
+      for await (const batch of backend.entryBatches()) {
+        expect(batch.length).to.be.at.most(4);
+        listed.push(...batch.map(([key]) => key));
+      }
+      expect(listed).to.deep.equal(keys);
+      expect((await backend.page()).keys).to.deep.equal(keys);
+      await backend.clear();
+    });
+
     it('finds, counts and clears exactly its own of 100,000 with prefixes alike', async function () {
       this.timeout(180_000);
       const backend = open({ collection: 'many', timeout: '60s' });
@@ -172,7 +206,13 @@ describe('mongodb', function () {
     });
 
     it('are refused where they are none', () => {
-      for (const url of ['http://localhost', 'mongodb:', 'mongodb://', 'mongodb://a:secret@/x', '']) {
+      const passwords = [
+        'mongodb://a:secret@/x',
+        'mongodb://a:b/secret@host',
+        'mongodb://a:1/secret@host/x',
+        'mongodb://a:secret',
+      ];
+      for (const url of ['http://localhost', 'mongodb:', 'mongodb://', 'mongodb://host/100%', ...passwords, '']) {
         expect(() => mongodb(url), url)
           .to.throw(TypeError)
           .with.property('message')
@@ -187,6 +227,15 @@ describe('mongodb', function () {
     });
 
     it('never show a password', async () => {
+      for (const url of [
+        'mongodb://ann:secret?s@127.0.0.1',
+        'mongodb://ann:1/secret@127.0.0.1',
+        's3://key:a/secret@bucket?x=1',
+      ]) {
+        expect(String(await failure(() => openBackend(url))), url)
+          .to.match(/Argument/)
+          .and.not.include('secret');
+      }
       const hidden = mongodb('mongodb://ann:secret@127.0.0.1:1/', { timeout: 200 });
       const error = await failure(() => hidden.get('key'));
       expect(`${hidden.name} ${error}`).to.not.include('secret');
@@ -195,6 +244,30 @@ describe('mongodb', function () {
   });
 
   describe('a client that was given', () => {
+    const breaks = [
+      ['This socket has been ended by the other party', 'EPIPE'],
+      ['This socket has been ended by the other party', undefined],
+      ['Cannot call write after a stream was destroyed', 'ERR_STREAM_DESTROYED'],
+      ['getaddrinfo EAI_AGAIN db.example.com', 'EAI_AGAIN'],
+    ] as const;
+    for (const [message, code] of breaks) {
+      it(`whose connection broke may be asked again: ${message}, ${code}`, async () => {
+        const reject = () => Promise.reject(Object.assign(new Error(message), code && { code }));
+        const broken = { createIndex: async () => 'keepsake-expiry', findOne: reject, bulkWrite: reject };
+        const backend = mongodb({
+          client: {
+            connect: async () => undefined,
+            close: async () => undefined,
+            db: () => ({ collection: () => broken }),
+          },
+        });
+        for (const work of [() => backend.get('key'), () => backend.setMany([['key', 'value']])]) {
+          expect(await failure(work)).to.include({ code: 'KEEPSAKE_CONNECTION', retryable: true });
+        }
+        await backend.close();
+      });
+    }
+
     it('is left open', async () => {
       const clock = new TestClock();
       const backend = mongodb({ client, collection: 'given', clock: clock.now });

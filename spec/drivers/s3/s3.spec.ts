@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server as HttpServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -15,6 +17,7 @@ import { failure } from '../../support/failure.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { all, text } from '../../support/folders.js';
 import { fromProcesses } from '../../support/from-processes.js';
+import { until } from '../../support/generations.js';
 import { keepApart } from '../../support/namespaces-apart.js';
 import { startS3 } from '../../support/servers/s3.js';
 import { useServer } from '../../support/servers/server.js';
@@ -124,6 +127,71 @@ describe('s3', function () {
       expect(Buffer.compare((await backend.get('one')) ?? Buffer.alloc(0), large)).to.equal(0);
       const version = (await backend.getEntry('parts'))?.version ?? '';
       expect(await backend.set('parts', 'small', { if: { version } })).to.equal(true);
+    });
+
+    it('gives a large value up at its deadline, with its connections and the parts that were stored', async () => {
+      const { host, port } = using.server;
+      const proxy = await FaultProxy.before({ host, port });
+      const backend = open({ prefix: 'given-up/', endpoint: `http://127.0.0.1:${proxy.port}`, timeout: 2000 });
+      await backend.open();
+      const storing = failure(() => backend.set('large', Buffer.alloc(20 * 1024 * 1024)));
+      await until(() => proxy.connections > 1, 'the parts are on their way');
+      proxy.hang();
+      expect(await storing).to.include({ code: 'KEEPSAKE_TIMEOUT', operation: 'set' });
+      proxy.resume();
+      await backend.close();
+      await until(() => proxy.connections === 0, 'no connection is left after close');
+      await proxy.close();
+      const left = await client.send(new ListMultipartUploadsCommand({ Bucket: using.server.bucket }));
+      expect(left.Uploads ?? []).to.deep.equal([]);
+    });
+
+    it('leaves no connection where nothing is answered to a large value', async () => {
+      const { host, port } = using.server;
+      const proxy = await FaultProxy.before({ host, port });
+      const backend = open({ endpoint: `http://127.0.0.1:${proxy.port}`, timeout: 1000 });
+      await backend.open();
+      proxy.hang();
+      const error = await failure(() => backend.set('large', Buffer.alloc(20 * 1024 * 1024)));
+      expect(error).to.include({ code: 'KEEPSAKE_TIMEOUT', operation: 'set' });
+      await backend.close();
+      // What would be tried again would connect anew.
+      await setTimeout(500);
+      expect(proxy.connections).to.equal(0);
+      await proxy.close();
+    });
+
+    it('lists large values in batches of few', async () => {
+      const backend = open({ prefix: 'batches/', timeout: '1m' });
+      const keys = Array.from({ length: 12 }, (_, index) => `key ${String(index).padStart(2, '0')}`);
+      await backend.setMany(keys.map((key) => [key, Buffer.alloc(4 * 1024 * 1024)]));
+      const listed: string[] = [];
+      for await (const batch of backend.entryBatches()) {
+        expect(batch.length).to.be.at.most(4);
+        listed.push(...batch.map(([key]) => key));
+      }
+      expect(listed).to.deep.equal(keys);
+      expect((await backend.page()).keys).to.deep.equal(keys);
+      await backend.clear();
+    });
+
+    it('pages past names of others that are no keys', async () => {
+      const prefix = 'pages/';
+      const backend = open({ prefix });
+      // The first is what the console of Amazon makes for a folder.
+      for (const name of ['', 'b\x01', 'c\x01x'])
+        await client.send(new PutObjectCommand({ ...at(prefix + name), Body: Buffer.alloc(0) }));
+      const keys = ['a', 'b', 'c', 'd'];
+      await backend.setMany(keys.map((key) => [key, key]));
+      for (const limit of [1, 2, 3]) {
+        const found: string[] = [];
+        for (let cursor: string | undefined, pages = 0; pages === 0 || cursor !== undefined; pages++) {
+          const page = await backend.page(cursor === undefined ? { limit } : { limit, cursor });
+          found.push(...page.keys);
+          cursor = page.cursor;
+        }
+        expect(found, `${limit} a page`).to.deep.equal(keys);
+      }
     });
 
     it('leaves objects of others out, and says so of one that it cannot read', async () => {
@@ -293,7 +361,15 @@ describe('s3', function () {
     });
 
     it('are refused where they are none', () => {
-      for (const url of ['s3://', 's3:bucket', 's3://key:secret@bucket', 'http://bucket', '', 's3://bucket?size=5']) {
+      for (const url of [
+        's3://',
+        's3:bucket',
+        's3://key:secret@bucket',
+        's3://key:a/secret@bucket',
+        's3://bucket/100%',
+        '',
+        's3://bucket?size=5',
+      ]) {
         expect(() => s3(url), url)
           .to.throw(TypeError)
           .with.property('message')
@@ -305,6 +381,12 @@ describe('s3', function () {
         /no option "size"; there are .*bucket/,
       );
       expect(() => s3({ bucket: 'some', endpoint: 'localhost' })).to.throw(TypeError, /endpoint must be a URL/);
+      for (const endpoint of ['http://key:secret@host', 'ftp://key:a/secret@host', 'http://']) {
+        expect(() => s3({ bucket: 'some', endpoint }), endpoint)
+          .to.throw(TypeError, /endpoint must be a URL/)
+          .with.property('message')
+          .that.does.not.include('secret');
+      }
       expect(() => s3({ bucket: 'some', timeout: 0 })).to.throw(RangeError, /timeout must be positive/);
       expect(() => s3({ bucket: 'some', client: {} as never })).to.throw(TypeError, /client must be/);
       expect(() => s3({ bucket: 'some', client, region: 'x' })).to.throw(TypeError, /without region/);
