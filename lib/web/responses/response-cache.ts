@@ -5,7 +5,7 @@ import type { Backend } from '../../backend/backend.js';
 import { InvalidArgumentError, isKeepsakeError } from '../../errors.js';
 import { show } from '../../show.js';
 import { type Directives, requestDirectives, secondsOf } from '../cache-control.js';
-import { Flight } from './flight.js';
+import { Flight, type Landed } from './flight.js';
 import {
   entityTag,
   type HeaderList,
@@ -82,6 +82,14 @@ export class ResponseCache implements CachedResponses {
     this.#report = report;
   }
 
+  /** A response that is being stored. Of one that varies, the names of the headers may be there already, and it not yet. */
+  #arriving(primary: string, header: HeaderOf): StoredResponse | undefined {
+    for (const goal of this.#goals) {
+      if (goal.primary === primary && !goal.voided && goal.landed?.fits(header)) return goal.landed.response;
+    }
+    return undefined;
+  }
+
   /** What to do with a request; never rejects: what the backend fails at is reported, and the handler runs. */
   answer(asked: Asked, plan: RoutePlan): Promise<Answer> {
     return this.#answer(asked, plan, 0, performance.now() + this.settings.waitFor);
@@ -112,7 +120,7 @@ export class ResponseCache implements CachedResponses {
       if (!isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA')) return this.#run(asked, 'bypass');
       found = { key: primary, response: undefined };
     }
-    const { response } = found;
+    const { response = this.#arriving(primary, header) } = found;
     const usable = response !== undefined && !refresh && (!personal || response.shared);
     const sent = usable ? this.#reuse(asked, response, request) : undefined;
     if (sent?.state === 'hit') return sent;
@@ -264,7 +272,8 @@ export class ResponseCache implements CachedResponses {
     }
     if (!goal.voided) goal.storing = this.#stored.write(primary, response, { vary, selected }, ttl);
     // Those who wait need not wait for the backend; those who come meanwhile find the flight.
-    flight?.land({ response, fits, stored: () => goal.storing?.catch(() => undefined) });
+    goal.landed = { response, fits, stored: () => goal.storing?.catch(() => undefined) };
+    flight?.land(goal.landed);
     if (key !== undefined) this.#passes.delete(key);
     await goal.storing;
     this.#landings.set(primary, (this.#landings.get(primary) ?? 0) + 1);
@@ -343,6 +352,8 @@ interface Goal extends Aim {
   readonly header: HeaderOf;
   /** Whether it must not be stored: its URL was voided meanwhile, or one that was begun later is stored. */
   voided: boolean;
-  /** The write that is under way in the end. */
+  /** What came of it in the end. */
+  landed?: Landed;
+  /** The write that is under way then. */
   storing?: Promise<void>;
 }

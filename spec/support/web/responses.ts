@@ -380,6 +380,25 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
     expect(state.count).to.equal(4);
   });
 
+  it('gives a response that is being stored to those who ask meanwhile', async () => {
+    const driver = new FailingDriver();
+    const write = driver.write.bind(driver);
+    let writes = 0;
+    driver.write = async (...parameters) => {
+      // The second is that of the response, after the names of the headers.
+      if (++writes === 2) await setTimeout(200);
+      return write(...parameters);
+    };
+    const { seen } = await counting(
+      true,
+      (count) => ({ body: `made ${count}`, headers: { vary: 'accept-language' } }),
+      {
+        backends: new Backend(driver),
+      },
+    );
+    expect([await seen(), await seen()]).to.deep.equal(['miss made 1', 'hit made 1']);
+  });
+
   it('keeps from authorised requests, and from those with cookies, what is not for everybody', async () => {
     for (const headers of [{ authorization: 'Bearer secret' }, { cookie: 'session=1' }]) {
       const { seen } = await counting(true);
