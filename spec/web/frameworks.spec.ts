@@ -347,6 +347,7 @@ describe('keepsake/express', () => {
 
   it('works in routers and applications that are mounted, and passes errors on', async () => {
     let count = 0;
+    let answered = 0;
     const { url, close } = await launch((app, { cached }) => {
       const router = express.Router();
       router.get('/a', cached({ ttl: '1s', staleWhileRevalidate: '1h' }), async (request, response) => {
@@ -356,6 +357,10 @@ describe('keepsake/express', () => {
       app.use('/router', router);
       const inner = express();
       inner.get('/a', cached({ ttl: '1s', staleWhileRevalidate: '1h' }), (request, response) => {
+        request.setTimeout(1000);
+        response.setTimeout(1000);
+        request.socket.setNoDelay().setKeepAlive().ref();
+        answered++;
         response.send(`${++count} ${typeof request.cache.fetch}`);
       });
       app.use('/inner', inner);
@@ -381,6 +386,7 @@ describe('keepsake/express', () => {
         }
         expect(count).to.equal(before + 1);
       }
+      expect(answered).to.equal(2);
     } finally {
       await close();
     }
