@@ -244,6 +244,16 @@ describe('the configuration of a cache', () => {
     expect(mistakes).to.have.length(9);
     expect(message + JSON.stringify(mistakes)).not.to.include(secret);
     expect(message).to.include('got "redis://…@host:port"');
+    // Where a URL stands in a wrong place.
+    const url = `redis://ann:${secret}@host`;
+    for (const option of ['backend', 'codec', 'ttl', 'namespace', 'memcachedHost', 'databaseName', 'region']) {
+      const wrongly = mistakesOf({ [option]: url });
+      expect(wrongly.message + JSON.stringify(wrongly.mistakes), option).not.to.include(secret);
+    }
+    expect(mistakesOf({ backend: 'sqlite', sqliteUrl: 'sqlite:./a.db', tableName: url }).message).not.to.include(
+      secret,
+    );
+    expect(() => configure(url as never)).to.throw(/got "redis:\/\/…@host"/);
   });
 
   it('takes pairs, whose names may be written otherwise, and of which the last counts', () => {
@@ -261,6 +271,9 @@ describe('the configuration of a cache', () => {
   it('takes a function, that may answer later', async () => {
     expect(checked(() => [['ttl', 9]]).ttl).to.equal(9);
     expect((await configure(async () => ({ ttl: 10 }))).ttl).to.equal(10);
+    // biome-ignore lint/suspicious/noThenProperty: a promise of another library
+    const foreign = { then: (resolve: (options: object) => void) => resolve({ ttl: 11 }) };
+    expect((await configure(() => foreign as never)).ttl).to.equal(11);
     const failure = await Promise.resolve(configure(async () => ({ ttl: 0 }))).catch((error) => error);
     expect(failure).to.be.instanceOf(ConfigurationError);
   });

@@ -5,7 +5,8 @@ import { setTimeout } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import { expect } from 'chai';
 import express from 'express';
-import createFastify, { type FastifyInstance } from 'fastify';
+import session from 'express-session';
+import createFastify, { type FastifyInstance, type preHandlerAsyncHookHandler } from 'fastify';
 import { Hono } from 'hono';
 import { etag } from 'hono/etag';
 import { keepsake as expressKeepsake } from 'keepsake/express';
@@ -107,6 +108,105 @@ describe('keepsake/fastify', () => {
     }
   });
 
+  it('lets what another plugin adds to the route refuse, whichever came first', async () => {
+    const { app, url } = await launch((one) => {
+      one.addHook('onRoute', (route) => {
+        const check: preHandlerAsyncHookHandler = async (request, reply) => {
+          if (request.headers['x-key'] === undefined) return reply.code(401).send('no');
+        };
+        route.preHandler = [...[route.preHandler ?? []].flat(), check];
+      });
+      one.get('/secret', { config: { cache: true } }, async () => 'secret');
+    });
+    try {
+      expect(await text(`${url}/secret`, { 'x-key': 'a' })).to.equal('200 miss secret');
+      expect(await text(`${url}/secret`, { 'x-key': 'a' })).to.equal('200 hit secret');
+      expect(await text(`${url}/secret`)).to.equal('401 null no');
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('runs handlers that send by themselves, or fail at once', async () => {
+    let count = 0;
+    const { app, url } = await launch((one) => {
+      const config = { cache: true };
+      one.get('/later', { config }, (_request, reply) => {
+        global.setTimeout(() => reply.code(201).send({ count: ++count }), 5);
+      });
+      one.get('/now', { config }, () => ({ count: ++count }));
+      one.get('/fails', { config }, () => {
+        throw new Error(`failure ${++count}`);
+      });
+    });
+    try {
+      expect(await text(`${url}/later`)).to.equal('201 miss {"count":1}');
+      expect(await text(`${url}/later`)).to.equal('201 hit {"count":1}');
+      expect(await text(`${url}/now`)).to.equal('200 miss {"count":2}');
+      expect(await text(`${url}/now`)).to.equal('200 hit {"count":2}');
+      expect(await text(`${url}/fails`)).to.match(/^500 miss .*failure 3/);
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('tells routes of one URL apart by what else chooses them, and voids them together', async () => {
+    const { app } = await launch((one) => {
+      for (const host of ['one.test', 'two.test']) {
+        one.get('/', { constraints: { host }, config: { cache: true } }, async () => `page of ${host}`);
+      }
+      one.get('/', { config: { cache: true } }, async () => 'page of others');
+    });
+    const seen = async (host: string) => {
+      const { headers, body } = await app.inject({ url: '/', headers: { host } });
+      return `${headers['x-cache']} ${body}`;
+    };
+    try {
+      for (const state of ['miss', 'hit', 'miss']) {
+        if (state === 'miss') await app.responseCache.delete('/');
+        for (const host of ['one.test', 'two.test', 'others']) {
+          expect(await seen(host)).to.equal(`${state} page of ${host}`);
+        }
+      }
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('makes a stale response anew as for the one who asked for it, and shows nobody how', async () => {
+    const seen: string[] = [];
+    const { app } = await launch((one) => {
+      one.get('/', { config: { cache: { ttl: '1s', staleWhileRevalidate: '1h' } } }, async ({ ip, headers }) => {
+        seen.push(`${ip} ${Object.keys(headers).filter((name) => name.startsWith('x-keepsake'))}`);
+        return 'page';
+      });
+    });
+    try {
+      const remoteAddress = '192.0.2.7';
+      for (let tries = 0; seen.length < 2 && tries < 300; tries++) {
+        await app.inject({ url: '/', remoteAddress });
+        await setTimeout(20);
+      }
+      expect(seen).to.deep.equal([`${remoteAddress} `, `${remoteAddress} `]);
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('gives a stored response no type that it did not have', async () => {
+    const { app, url } = await launch((one) => {
+      one.get('/', { config: { cache: true } }, async (_request, reply) => reply.send(Readable.from(['a'])));
+    });
+    try {
+      for (const state of ['miss', 'hit']) {
+        const { headers } = await fetch(url);
+        expect([headers.get('x-cache'), headers.get('content-type')]).to.deep.equal([state, null]);
+      }
+    } finally {
+      await app.close();
+    }
+  });
+
   it('refuses a wrong cache of a route when the route is added', async () => {
     for (const cache of [
       60,
@@ -178,8 +278,76 @@ describe('keepsake/express', () => {
     }
   });
 
+  it('stores nothing that a session further out gives its cookie with', async () => {
+    const { url, close } = await launch((app, { cached }) => {
+      app.use(session({ secret: 'secret', resave: false, saveUninitialized: true }));
+      app.get('/whole', cached(), (request, response) => response.send(request.sessionID));
+      app.get('/chunks', cached(), (request, response) => {
+        response.write(request.sessionID);
+        response.end();
+      });
+      app.get('/nothing', cached(), (request, response) => response.set('x-session', request.sessionID).end());
+    });
+    try {
+      for (const path of ['/whole', '/chunks', '/nothing']) {
+        const get = async () => {
+          const response = await fetch(url + path);
+          expect(response.headers.get('set-cookie')).to.be.a('string');
+          return (await response.text()) || response.headers.get('x-session');
+        };
+        const given = [...(await Promise.all([get(), get(), get()])), await get(), await get()];
+        expect(new Set(given).size, path).to.equal(5);
+      }
+    } finally {
+      await close();
+    }
+  });
+
+  it('stores nothing that is shorter than it says, and keeps headers that stand there twice', async () => {
+    let count = 0;
+    const { url, close } = await launch((app, { cached }) => {
+      app.get('/short', cached(), (_request, response) => {
+        response.set({ 'content-length': '100', connection: 'close' });
+        response.write(`made ${++count}`);
+        response.end();
+      });
+      app.get('/twice', cached(), (_request, response) => {
+        response.writeHead(200, ['link', '<a>', 'link', '<b>']);
+        response.end();
+      });
+    });
+    try {
+      for (const expected of [1, 2]) {
+        await rejection(text(`${url}/short`));
+        expect(count).to.equal(expected);
+      }
+      for (const state of ['miss', 'hit']) {
+        const { headers } = await fetch(`${url}/twice`);
+        expect([headers.get('x-cache'), headers.get('link')]).to.deep.equal([state, '<a>, <b>']);
+      }
+    } finally {
+      await close();
+    }
+  });
+
+  it('does not wait for itself where it is given twice', async () => {
+    let count = 0;
+    const { url, close } = await launch((app, { cached }) => {
+      app.use(cached('1m'));
+      app.get('/', cached('5m'), (_request, response) => response.send(`made ${++count}`));
+    });
+    try {
+      const since = performance.now();
+      expect([await text(url), await text(url)]).to.deep.equal(['200 miss made 1', '200 hit made 1']);
+      expect(performance.now() - since).to.be.below(5000);
+    } finally {
+      await close();
+    }
+  });
+
   it('works in routers and applications that are mounted, and passes errors on', async () => {
     let count = 0;
+    let answered = 0;
     const { url, close } = await launch((app, { cached }) => {
       const router = express.Router();
       router.get('/a', cached({ ttl: '1s', staleWhileRevalidate: '1h' }), async (request, response) => {
@@ -189,6 +357,10 @@ describe('keepsake/express', () => {
       app.use('/router', router);
       const inner = express();
       inner.get('/a', cached({ ttl: '1s', staleWhileRevalidate: '1h' }), (request, response) => {
+        request.setTimeout(1000);
+        response.setTimeout(1000);
+        request.socket.setNoDelay().setKeepAlive().ref();
+        answered++;
         response.send(`${++count} ${typeof request.cache.fetch}`);
       });
       app.use('/inner', inner);
@@ -214,6 +386,7 @@ describe('keepsake/express', () => {
         }
         expect(count).to.equal(before + 1);
       }
+      expect(answered).to.equal(2);
     } finally {
       await close();
     }
@@ -251,6 +424,44 @@ describe('keepsake/hono', () => {
     expect((await get('/api/tagged', { 'if-none-match': tag })).seen).to.equal('304 hit ');
     expect((await get('/api/throws')).seen).to.equal('500 miss failure 3');
     expect((await get('/api/throws')).seen).to.equal('500 miss failure 4');
+    await close();
+  });
+
+  it('stores nothing that a session further out gives its cookie with', async () => {
+    let sessions = 0;
+    const app = new Hono<KeepsakeEnv & { Variables: { session: number } }>();
+    const { cached, close } = honoKeepsake(app);
+    app.use(async (c, next) => {
+      c.set('session', ++sessions);
+      await next();
+      c.header('set-cookie', `session=${c.var.session}`);
+    });
+    app.use('/tagged/*', etag());
+    for (const path of ['/text', '/tagged/text']) app.get(path, cached(), (c) => c.text(`${c.var.session}`));
+    app.get('/nothing', cached(), (c) => c.body(null, 200, { 'x-session': `${c.var.session}` }));
+    for (const path of ['/text', '/tagged/text', '/nothing']) {
+      const get = async () => {
+        const response = await app.request(path);
+        return (await response.text()) || response.headers.get('x-session');
+      };
+      const given = [...(await Promise.all([get(), get(), get()])), await get(), await get()];
+      expect(new Set(given).size, path).to.equal(5);
+    }
+    await close();
+  });
+
+  it('does not wait for itself where it is given twice', async () => {
+    let count = 0;
+    const app = new Hono<KeepsakeEnv>();
+    const { cached, close } = honoKeepsake(app);
+    app.use('/twice', cached('1m'));
+    app.get('/twice', cached('5m'), (c) => c.text(`made ${++count}`));
+    const since = performance.now();
+    for (const state of ['miss', 'hit']) {
+      const response = await app.request('/twice');
+      expect([response.headers.get('x-cache'), await response.text()]).to.deep.equal([state, 'made 1']);
+    }
+    expect(performance.now() - since).to.be.below(5000);
     await close();
   });
 

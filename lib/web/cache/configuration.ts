@@ -3,7 +3,7 @@ import type { Codec } from '../../codecs/codec.js';
 import { ConfigurationError, type ConfigurationMistake, InvalidArgumentError } from '../../errors.js';
 import { show } from '../../show.js';
 import type { CacheConfiguration, CacheSource } from './options.js';
-import { BACKEND_NAMES, FIELDS, NEEDED, shownValue, TABLE_RULES, toSeconds } from './schema.js';
+import { BACKEND_NAMES, FIELDS, NEEDED, shownSafely, shownValue, TABLE_RULES, toSeconds } from './schema.js';
 
 type Name = keyof CacheConfiguration;
 
@@ -27,7 +27,11 @@ const NAMES = new Map(Object.keys(FIELDS).map((name) => [plain(name), name as Na
  */
 export function configure(source: CacheSource = {}): CheckedConfiguration | Promise<CheckedConfiguration> {
   const given = typeof source === 'function' ? source() : source;
-  return given instanceof Promise ? given.then(check) : check(given);
+  return isPromise(given) ? Promise.resolve(given).then(check) : check(given);
+}
+
+function isPromise(given: unknown): given is PromiseLike<unknown> {
+  return typeof given === 'object' && given !== null && 'then' in given && typeof given.then === 'function';
 }
 
 function check(given: unknown): CheckedConfiguration {
@@ -92,7 +96,7 @@ function checkTogether(
   }
   const table = options.tableName;
   const rule = table === undefined ? undefined : TABLE_RULES[backend]?.(table);
-  if (rule !== undefined) mistakes.push({ option: 'tableName', rule, shown: show(table) });
+  if (rule !== undefined) mistakes.push({ option: 'tableName', rule, shown: shownValue('tableName', table) });
 }
 
 function holdsObjects(backend: unknown): boolean {
@@ -113,7 +117,7 @@ function pairsOf(given: unknown): Iterable<readonly [unknown, unknown]> {
 
 function shape(given: unknown): InvalidArgumentError {
   return new InvalidArgumentError(
-    `the configuration of a cache must be an object of options or a list of pairs [name, value], or a function that gives one; got ${show(given)}`,
+    `the configuration of a cache must be an object of options or a list of pairs [name, value], or a function that gives one; got ${shownSafely(given)}`,
   );
 }
 

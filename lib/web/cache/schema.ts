@@ -187,11 +187,19 @@ export const NEEDED: Readonly<Record<string, keyof CacheConfiguration>> = {
   files: 'folder',
 };
 
-/** The value of an option, to be shown; `undefined` for secrets. */
+/** The value of an option, to be shown without passwords; `undefined` for secrets. */
 export function shownValue(name: keyof CacheConfiguration, value: unknown): string | undefined {
   const { shown } = FIELDS[name];
   if (shown === 'secret') return undefined;
-  // Whatever stands before an @ may be a password, also where the rest is no URL.
-  if (shown === 'url' && isText(value)) return show(value.replace(/^(.*?\/\/)?.*@/s, '$1…@').replace(/\?.*$/s, '?…'));
-  return show(value);
+  return shown === 'url' ? show(isText(value) ? withoutSecrets(value) : value) : shownSafely(value);
+}
+
+/** A value of which nobody knows what it should have been. It may be a URL. */
+export function shownSafely(value: unknown): string {
+  return show(isText(value) && /@|:\/\//.test(value) ? withoutSecrets(value) : value);
+}
+
+/** Whatever stands before an @ may be a password, also where the rest is no URL. */
+function withoutSecrets(text: string): string {
+  return text.replace(/^(.*?\/\/)?.*@/s, '$1…@').replace(/\?.*$/s, '?…');
 }

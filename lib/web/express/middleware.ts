@@ -2,10 +2,11 @@ import type { Application, NextFunction, Request, RequestHandler, Response } fro
 import type { BackendRegistry } from '../../registry/registry.js';
 import { KeepsakeApplication, type KeepsakeOptions } from '../application.js';
 import type { HandlerCache } from '../cache/handler-cache.js';
+import { requestAgain } from '../responses/again.js';
+import { headerList, linesByName } from '../responses/headers.js';
 import { endWith, RequestHeaders } from '../responses/node.js';
 import type { RouteCache, RoutePlan } from '../responses/options.js';
 import type { Answer, CachedResponses, ResponseCache } from '../responses/response-cache.js';
-import { requestAgain } from './again.js';
 import { recordResponse } from './recorder.js';
 
 declare global {
@@ -52,6 +53,8 @@ export function keepsake(app: Application, options: KeepsakeOptions = {}): Expre
   const { cache, backends, responses } = application;
   Object.assign(app.locals, { cache, backends });
   let usesResponses = false;
+  /** Those that middleware before has looked up: they would wait for themselves. */
+  const seen = new WeakSet<Response>();
 
   const begin = (request: Request, response: Response, next: NextFunction): void => {
     const { headers } = request;
@@ -73,6 +76,8 @@ export function keepsake(app: Application, options: KeepsakeOptions = {}): Expre
     if (plan === undefined) return (_request, _response, next) => next();
     usesResponses = true;
     return (request, response, next) => {
+      if (seen.has(response)) return next();
+      seen.add(response);
       answer(responses, plan, request, response).then((sent) => (sent ? undefined : next()), next);
     };
   };
@@ -95,7 +100,8 @@ async function answer(
   const { method, originalUrl: url } = request;
   const again = (more: { readonly [name: string]: string }) =>
     requestAgain(outermost(request.app), request, url, headers.again(more));
-  const found = await responses.answer({ method, url, header: headers.of, again }, plan);
+  const present = headerList(response.getHeaders());
+  const found = await responses.answer({ method, url, header: headers.of, present, again }, plan);
   if ('send' in found) {
     send(response, found.send);
     return true;
@@ -107,9 +113,7 @@ async function answer(
 }
 
 function send(response: Response, { status, headers, body }: Extract<Answer, { send: unknown }>['send']): void {
-  for (const [name, value] of headers) {
-    if (!response.hasHeader(name)) response.setHeader(name, value);
-  }
+  for (const [name, lines] of linesByName(headers)) response.setHeader(name, lines);
   response.statusCode = status;
   response.end(body);
 }

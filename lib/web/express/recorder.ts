@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { headerList } from '../responses/headers.js';
-import { bytesOf } from '../responses/node.js';
+import { bytesOf, confirmWhenSent } from '../responses/node.js';
 import type { Recording } from '../responses/recording.js';
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
@@ -8,6 +8,7 @@ type Callback = () => void;
 
 /** Records what is written to a response of Node, from whichever framework. */
 export function recordResponse(response: ServerResponse, recording: Recording): void {
+  confirmWhenSent(response, recording);
   const writeHead = response.writeHead.bind(response) as (status: number, message?: string) => ServerResponse;
   const write = response.write.bind(response) as (...parameters: unknown[]) => boolean;
   const end = response.end.bind(response) as (...parameters: unknown[]) => ServerResponse;
@@ -37,13 +38,14 @@ export function recordResponse(response: ServerResponse, recording: Recording): 
     const last = chunk === undefined || chunk === null ? undefined : bytesOf(chunk, encoding);
     if (begun || response.headersSent) {
       if (last !== undefined) recording.write(last);
-      void recording.end();
+      recording.end();
       return end(...parameters);
     }
     begun = true;
     response.setHeader('x-cache', recording.state);
     const headers = headerList(response.getHeaders());
     const { etag, notModified } = recording.complete(response.statusCode, headers, last ?? Buffer.alloc(0));
+    recording.end();
     if (etag !== undefined) response.setHeader('etag', etag);
     if (!notModified) return end(...parameters);
     response.statusCode = 304;
@@ -60,7 +62,7 @@ function setAll(response: ServerResponse, headers: Headers | undefined): void {
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
     return;
   }
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    response.setHeader(String(headers[at]), headers[at + 1] as number | string | readonly string[]);
-  }
+  const pairs = headers.flatMap((name, at) => (at % 2 === 0 ? [[String(name), String(headers[at + 1])] as const] : []));
+  for (const [name] of pairs) response.removeHeader(name);
+  for (const [name, value] of pairs) response.appendHeader(name, value);
 }

@@ -1,8 +1,10 @@
 import { pipeline, Readable, Transform } from 'node:stream';
+import { inspect } from 'node:util';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { KeepsakeApplication } from '../application.js';
-import { headerList } from '../responses/headers.js';
-import { bytesOf, endWith, RequestHeaders } from '../responses/node.js';
+import { requestAgain } from '../responses/again.js';
+import { headerList, linesByName } from '../responses/headers.js';
+import { bytesOf, confirmWhenSent, endWith, RequestHeaders } from '../responses/node.js';
 import type { RouteCache, RoutePlan } from '../responses/options.js';
 import type { Recording } from '../responses/recording.js';
 import type { Answer } from '../responses/response-cache.js';
@@ -15,17 +17,24 @@ export function cacheResponses(app: FastifyInstance, application: KeepsakeApplic
   const recordings = new WeakMap<FastifyRequest, Recording>();
   let cached = false;
 
-  const lookup = (plan: RoutePlan) => async (request: FastifyRequest, reply: FastifyReply) => {
+  /** @returns whether the request is answered */
+  const lookup = async (plan: RoutePlan, request: FastifyRequest, reply: FastifyReply): Promise<boolean> => {
     const headers = new RequestHeaders(request.raw);
     const url = request.originalUrl;
     const { method } = request;
     const again = (more: { readonly [name: string]: string }) =>
-      app.inject({ method: 'GET', url, headers: headers.again(more) as { [name: string]: string } });
-    const answer = await application.responses.answer({ method, url, header: headers.of, again }, plan);
-    if ('send' in answer) return send(reply, answer.send);
+      requestAgain(app.routing, request.raw, url, headers.again(more));
+    const present = headerList(reply.getHeaders());
+    const answer = await application.responses.answer({ method, url, header: headers.of, present, again }, plan);
+    if ('send' in answer) {
+      send(reply, answer.send);
+      return true;
+    }
     recordings.set(request, answer.record);
     if (answer.record.state === 'miss') headers.hide();
     endWith(reply.raw, answer.record);
+    confirmWhenSent(reply.raw, answer.record, () => headerList(reply.getHeaders()));
+    return false;
   };
 
   const record = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
@@ -36,12 +45,22 @@ export function cacheResponses(app: FastifyInstance, application: KeepsakeApplic
   };
 
   app.addHook('onRoute', (route: RouteOptions & { config?: { readonly cache?: RouteCache } }) => {
-    const plan = application.plan(route.config?.cache);
+    const asked = application.plan(route.config?.cache);
     const methods = [route.method].flat();
-    if (plan === undefined || !methods.some((method) => method === 'GET' || method === 'HEAD')) return;
+    if (asked === undefined || !methods.some((method) => method === 'GET' || method === 'HEAD')) return;
     cached = true;
-    // After all that the route, and the application, do before the handler: who may not have the response has been refused by then.
-    route.preHandler = [...hooksOf(route.preHandler), lookup(plan)];
+    // Routes of one URL are told apart by what else chooses them, such as the host.
+    const plan = { ...asked, scope: application.responses.scope(scopeOf(route.constraints)) };
+    const { handler } = route;
+    // After all hooks, those included that other plugins add to the route later: who may not have the response has been refused by then.
+    route.handler = function (request, reply) {
+      const run = () => {
+        const result: unknown = handler.call(this, request, reply);
+        // A handler that gives nothing sends by itself, later.
+        return result === undefined ? reply : result;
+      };
+      return lookup(plan, request, reply).then((answered) => (answered ? reply : run()));
+    };
     route.onSend = [...hooksOf(route.onSend), record];
   });
 
@@ -54,6 +73,11 @@ export function cacheResponses(app: FastifyInstance, application: KeepsakeApplic
   });
 }
 
+function scopeOf(constraints: RouteOptions['constraints']): string {
+  const named = Object.entries(constraints ?? {}).map(([name, value]) => `${name}=${inspect(value)}`);
+  return named.sort().join();
+}
+
 function hooksOf<T>(hooks: T | T[] | undefined): T[] {
   return hooks === undefined ? [] : ([hooks].flat() as T[]);
 }
@@ -62,10 +86,10 @@ function send(
   reply: FastifyReply,
   { status, headers, body }: Extract<Answer, { send: unknown }>['send'],
 ): FastifyReply {
-  for (const [name, value] of headers) {
-    if (!reply.hasHeader(name)) reply.header(name, value);
-  }
-  return reply.code(status).send(body);
+  for (const [name, lines] of linesByName(headers)) reply.header(name, lines.length === 1 ? lines[0] : lines);
+  // Fastify would name a type for bytes, where the response has none.
+  const typeless = body !== undefined && !headers.some(([name]) => name === 'content-type');
+  return reply.code(status).send(typeless ? Readable.from([body]) : body);
 }
 
 /** Records a payload; gives what is to be sent in its place. */
@@ -74,6 +98,7 @@ function tap(reply: FastifyReply, recording: Recording, payload: unknown): unkno
   if (payload instanceof ReadableStream) return tapStream(reply, recording, Readable.fromWeb(payload as never));
   const body = payload === undefined || payload === null ? Buffer.alloc(0) : bytesOf(payload);
   const { etag, notModified } = recording.complete(reply.statusCode, headerList(reply.getHeaders()), body);
+  recording.end();
   if (etag !== undefined) reply.header('etag', etag);
   if (!notModified) return payload;
   reply.code(304).removeHeader('content-length').removeHeader('content-type');
@@ -88,7 +113,7 @@ function tapStream(reply: FastifyReply, recording: Recording, payload: Readable)
       callback(null, chunk);
     },
     flush(callback) {
-      void recording.end();
+      recording.end();
       callback();
     },
   });

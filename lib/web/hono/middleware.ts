@@ -3,7 +3,7 @@ import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status';
 import type { BackendRegistry } from '../../registry/registry.js';
 import { KeepsakeApplication, type KeepsakeOptions } from '../application.js';
 import type { HandlerCache } from '../cache/handler-cache.js';
-import { NOT_AGAIN, NOT_SEEN } from '../responses/headers.js';
+import { type HeaderList, NOT_AGAIN, NOT_SEEN } from '../responses/headers.js';
 import type { RouteCache, RoutePlan } from '../responses/options.js';
 import type { Recording } from '../responses/recording.js';
 import type { Answer, CachedResponses, ResponseCache } from '../responses/response-cache.js';
@@ -54,6 +54,10 @@ export function keepsake<E extends KeepsakeEnv>(app: Hono<E>, options: KeepsakeO
   const application = new KeepsakeApplication(options);
   const { cache, backends, responses } = application;
   let usesResponses = false;
+  /** What is recorded for a request, until all middleware is through with its response. */
+  const recorded = new WeakMap<Context, Recording[]>();
+  /** Those that middleware before has looked up: they would wait for themselves. */
+  const seen = new WeakSet<Context>();
 
   app.use('*', async (c, next) => {
     const ready = application.ready();
@@ -61,7 +65,15 @@ export function keepsake<E extends KeepsakeEnv>(app: Hono<E>, options: KeepsakeO
     const context = c as unknown as Context<KeepsakeEnv>;
     context.set('cache', application.cacheFor(c.req.header('cache-control'), c.req.header('pragma')));
     context.set('backends', backends);
-    await next();
+    const recordings: Recording[] = [];
+    recorded.set(context, recordings);
+    try {
+      await next();
+    } catch (error) {
+      for (const recording of recordings) recording.abort();
+      throw error;
+    }
+    for (const recording of recordings) recording.confirm(headersOf(c.res));
     if (!usesResponses || !responses.settings.invalidate || SAFE.has(c.req.method)) return;
     if (c.res.status >= 200 && c.res.status < 400) await responses.invalidate(pathOf(c.req.url));
   });
@@ -71,10 +83,15 @@ export function keepsake<E extends KeepsakeEnv>(app: Hono<E>, options: KeepsakeO
     if (plan === undefined) return async (_c, next) => next();
     usesResponses = true;
     return async (c, next) => {
+      if (seen.has(c)) return next();
+      seen.add(c);
       const found = await answer(responses, plan, c, (request) => app.fetch(request, c.env as never));
       if ('send' in found) return send(c, found.send);
       if (found.record.state === 'miss') {
-        c.req.raw.signal.addEventListener('abort', () => found.record.leave(), { once: true });
+        const { signal } = c.req.raw;
+        // Whose client may have gone away while it waited for another's response.
+        if (signal.aborted) found.record.leave();
+        signal.addEventListener('abort', () => found.record.leave(), { once: true });
         hide(c);
       }
       try {
@@ -84,6 +101,9 @@ export function keepsake<E extends KeepsakeEnv>(app: Hono<E>, options: KeepsakeO
         throw error;
       }
       record(c, found.record);
+      const recordings = recorded.get(c);
+      if (recordings === undefined) found.record.confirm(headersOf(c.res));
+      else recordings.push(found.record);
       return undefined;
     };
   };
@@ -110,11 +130,14 @@ function answer<E extends Env>(
     await (await dispatch(new Request(url, { headers }))).arrayBuffer();
   };
   const header = (name: string) => raw.headers.get(name) ?? undefined;
-  return responses.answer({ method, url: pathOf(url), header, again }, plan);
+  // Not by `c.res`, which would begin a response.
+  const present = headersOf(c.newResponse(null));
+  return responses.answer({ method, url: pathOf(url), header, present, again }, plan);
 }
 
 function send(c: Context, { status, headers, body }: Extract<Answer, { send: unknown }>['send']): Response {
-  for (const [name, value] of headers) c.header(name, value);
+  for (const [name] of headers) c.header(name, undefined);
+  for (const [name, value] of headers) c.header(name, value, { append: true });
   return body === undefined
     ? c.body(null, status as StatusCode)
     : c.body(body as Uint8Array<ArrayBuffer>, status as ContentfulStatusCode);
@@ -122,13 +145,21 @@ function send(c: Context, { status, headers, body }: Extract<Answer, { send: unk
 
 function record(c: Context, recording: Recording): void {
   const { res } = c;
-  const headers = [...res.headers].map(([name, value]) => [name.toLowerCase(), value] as const);
+  const headers = headersOf(res);
   if (res.body === null) {
     recording.complete(res.status, headers, new Uint8Array());
+    recording.end();
   } else if (recording.begin(res.status, headers)) {
-    c.res = new Response(tapped(res.body, recording), res);
+    c.res = new Response(
+      tapped(res.body, recording, () => headersOf(c.res)),
+      res,
+    );
   }
   c.header('x-cache', recording.state);
+}
+
+function headersOf({ headers }: Response): HeaderList {
+  return [...headers].map(([name, value]) => [name.toLowerCase(), value] as const);
 }
 
 /** Takes those headers away by which the handler would answer with less than the whole. */

@@ -20,12 +20,18 @@ export type Landing = Landed | 'none' | 'left';
 /** A response that is being made, for those who wait for it. */
 export class Flight {
   readonly #landed: Promise<Landing>;
+  readonly #began = performance.now();
   #land: (landed: Landing) => void = () => undefined;
 
   constructor() {
     this.#landed = new Promise((resolve) => {
       this.#land = resolve;
     });
+  }
+
+  /** For how long it has been under way, in milliseconds. */
+  get age(): number {
+    return performance.now() - this.#began;
   }
 
   /** Ends the waiting. Doing so again changes nothing. */
@@ -37,7 +43,7 @@ export class Flight {
   async wait(limit: number): Promise<Landing | 'late'> {
     const stop = new AbortController();
     try {
-      const over = setTimeout(limit, 'late' as const, { signal: stop.signal });
+      const over = setTimeout(Math.max(0, limit), 'late' as const, { signal: stop.signal });
       over.catch(() => undefined);
       return await Promise.race([this.#landed, over]);
     } finally {

@@ -17,14 +17,17 @@ const OF_304 = new Set([
   ...['cache-control', 'content-location', 'date', 'etag', 'expires', 'last-modified', 'vary', 'age', 'x-cache'],
 ]);
 
+/** The header by which a request is known that was made to renew a stale response. */
+export const REFRESH = 'x-keepsake-refresh';
+
 /** The headers that a request is made again without: it is to be answered in full, and from the handler. */
 export const NOT_AGAIN: readonly string[] = [
   ...['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range'],
   ...['cache-control', 'pragma', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'expect'],
 ];
 
-/** The headers that a handler does not see where its response is recorded: it would answer with less than the whole. */
-export const NOT_SEEN: readonly string[] = ['if-none-match', 'if-modified-since'];
+/** The headers that a handler does not see where its response is recorded: it would answer with less than the whole, or show what is ours alone. */
+export const NOT_SEEN: readonly string[] = ['if-none-match', 'if-modified-since', REFRESH];
 
 /** The value of a header; of one that stands there several times, all of them. */
 export function headerIn(headers: HeaderList, name: string): string | undefined {
@@ -32,13 +35,29 @@ export function headerIn(headers: HeaderList, name: string): string | undefined 
   return values.length === 0 ? undefined : values.join(', ');
 }
 
-/** The headers that are stored. */
-export function storedHeaders(headers: HeaderList): HeaderList {
+/**
+ * The headers that are stored.
+ * @param present those that the response had before the handler ran, which each request has of its own; stored are those that it added or changed
+ */
+export function storedHeaders(headers: HeaderList, present: HeaderList = []): HeaderList {
   const named =
     headerIn(headers, 'connection')
       ?.toLowerCase()
       .split(/\s*,\s*/) ?? [];
-  return headers.filter(([name]) => !NOT_STORED.has(name) && !named.includes(name));
+  const left = headers.filter(([name]) => !NOT_STORED.has(name) && !named.includes(name));
+  if (present.length === 0) return left;
+  return left.filter(([name]) => headerIn(headers, name) !== headerIn(present, name));
+}
+
+/** Headers by name, with the lines of each. */
+export function linesByName(headers: HeaderList): ReadonlyMap<string, string[]> {
+  const lines = new Map<string, string[]>();
+  for (const [name, value] of headers) {
+    const known = lines.get(name);
+    if (known === undefined) lines.set(name, [value]);
+    else known.push(value);
+  }
+  return lines;
 }
 
 /** Those of the headers that a `304` has. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { type HeaderOf, NOT_AGAIN, NOT_SEEN } from './headers.js';
+import { type HeaderList, type HeaderOf, headerList, NOT_AGAIN, NOT_SEEN } from './headers.js';
 import type { Recording } from './recording.js';
 
 /** The headers of a request, as they were when it came. */
@@ -33,8 +33,28 @@ export class RequestHeaders {
   }
 }
 
+/**
+ * Confirms a recording once the headers are sent: middleware further out may add some just then, such as a session its cookie.
+ * @param headers those that are not in the response itself
+ */
+export function confirmWhenSent(
+  response: ServerResponse,
+  recording: Recording,
+  headers: () => HeaderList = () => [],
+): void {
+  const writeHead = response.writeHead.bind(response) as (...parameters: unknown[]) => ServerResponse;
+  response.writeHead = (...parameters: unknown[]) => {
+    const written = writeHead(...parameters);
+    const own = headerList(response.getHeaders());
+    recording.confirm([...headers().filter(([name]) => !own.some(([one]) => one === name)), ...own]);
+    return written;
+  };
+}
+
 /** Ends a recording when its connection does, whatever became of the response. */
 export function endWith(response: ServerResponse, recording: Recording): void {
+  // Whose client went away while it waited for another's response.
+  if (response.destroyed) recording.leave();
   response.once('close', () => {
     if (response.writableFinished) recording.abort();
     else recording.leave();

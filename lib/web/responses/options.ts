@@ -63,6 +63,8 @@ export interface RoutePlan {
   readonly cookies: boolean;
   readonly setCookie: 'skip' | 'strip';
   readonly maxBytes: number;
+  /** What chooses the route besides its URL; `''` where that is nothing. */
+  readonly scope: string;
 }
 
 /** An application's options, checked. */
@@ -81,6 +83,7 @@ const USUAL: RoutePlan = {
   cookies: false,
   setCookie: 'skip',
   maxBytes: 2 ** 20,
+  scope: '',
 };
 
 /** Checks the options of an application. */
@@ -124,7 +127,7 @@ function merge(options: RouteCacheOptions, usual: RoutePlan): RoutePlan {
       staleWhileRevalidate === undefined
         ? usual.staleWhileRevalidate
         : seconds(staleWhileRevalidate, 'staleWhileRevalidate'),
-    ...{ authorized, cookies, setCookie, maxBytes },
+    ...{ authorized, cookies, setCookie, maxBytes, scope: usual.scope },
   };
 }
 

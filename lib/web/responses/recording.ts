@@ -27,7 +27,9 @@ export class Recording {
   #chunks: Uint8Array[] = [];
   #length = 0;
   #head: { readonly status: number; readonly headers: HeaderList } | undefined;
-  #ended: Promise<void> | undefined;
+  #complete = false;
+  #confirmed = false;
+  #ended = false;
 
   constructor(options: RecordingOptions) {
     this.#options = options;
@@ -43,7 +45,7 @@ export class Recording {
    * @returns whether the body is to be recorded
    */
   begin(status: number, headers: HeaderList): boolean {
-    if (this.#ended !== undefined) return false;
+    if (this.#ended) return false;
     const { maxBytes, wanted } = this.#options;
     const length = Number(headerIn(headers, 'content-length') ?? 0);
     if (length > maxBytes || !wanted(status, headers)) {
@@ -56,7 +58,7 @@ export class Recording {
 
   /** @returns whether more is to be recorded */
   write(chunk: Uint8Array): boolean {
-    if (this.#head === undefined || this.#ended !== undefined) return false;
+    if (this.#head === undefined || this.#ended) return false;
     this.#length += chunk.length;
     if (this.#length > this.#options.maxBytes) {
       this.abort();
@@ -67,14 +69,39 @@ export class Recording {
     return true;
   }
 
-  /** Ends a response that is complete. */
-  end(): Promise<void> {
+  /** Ends a response that is complete; it is kept once it is confirmed, too. */
+  end(): void {
+    this.#complete = true;
     if (this.#head === undefined) this.abort();
-    if (this.#ended === undefined && this.#head !== undefined) {
-      const recorded = { ...this.#head, body: Buffer.concat(this.#chunks) };
-      this.#ended = this.#options.done(recorded);
+    else this.#finish();
+  }
+
+  /** Says what was sent in the end, where what is further out may have added headers, such as a session its cookie. */
+  check(headers: HeaderList): void {
+    if (this.#ended || this.#head === undefined) return;
+    const names = new Set(headers.map(([name]) => name));
+    const all = [...this.#head.headers.filter(([name]) => !names.has(name)), ...headers];
+    if (!this.#options.wanted(this.#head.status, all)) this.abort();
+  }
+
+  /** As `check`, and says that nobody adds any more. */
+  confirm(headers: HeaderList): void {
+    this.check(headers);
+    this.#confirmed = true;
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (!this.#complete || !this.#confirmed || this.#ended || this.#head === undefined) return;
+    const declared = headerIn(this.#head.headers, 'content-length');
+    // Less than was announced is not the whole (RFC 9111, section 3.3).
+    const whole = declared === undefined || Number(declared) === this.#length;
+    if (!whole) {
+      this.abort();
+      return;
     }
-    return this.#ended ?? Promise.resolve();
+    this.#ended = true;
+    void this.#options.done({ ...this.#head, body: Buffer.concat(this.#chunks) });
   }
 
   /** Says that there is nothing to store. */
@@ -89,11 +116,14 @@ export class Recording {
 
   #stop(why: 'none' | 'left'): void {
     this.#chunks = [];
-    this.#ended ??= this.#options.done(why);
+    if (this.#ended) return;
+    this.#ended = true;
+    void this.#options.done(why);
   }
 
   /**
-   * Records a response of which everything is there, and says how to send it: with an `ETag` where it may be stored, and whether it is a `304`.
+   * Records a response of which everything is there, and says how to send it: with an `ETag` where it may be stored, and whether it is a `304`. It ends
+   * by `end`.
    */
   complete(status: number, headers: HeaderList, body: Uint8Array): { etag: string | undefined; notModified: boolean } {
     let etag: string | undefined;
@@ -104,7 +134,7 @@ export class Recording {
         known = [...headers, ['etag', etag]];
         this.#head = { status, headers: known };
       }
-      if (this.write(body)) void this.end();
+      this.write(body);
     }
     // Conditions are the handler's business where it saw them.
     const conditional = this.state === 'miss' && status === 200;

@@ -5,7 +5,7 @@ import type { Backend } from '../../backend/backend.js';
 import { InvalidArgumentError, isKeepsakeError } from '../../errors.js';
 import { show } from '../../show.js';
 import { type Directives, requestDirectives, secondsOf } from '../cache-control.js';
-import { Flight } from './flight.js';
+import { Flight, type Landed } from './flight.js';
 import {
   entityTag,
   type HeaderList,
@@ -13,6 +13,7 @@ import {
   headerIn,
   headersOf304,
   isNotModified,
+  REFRESH,
   storedHeaders,
 } from './headers.js';
 import { keyOf } from './keys.js';
@@ -30,6 +31,8 @@ export interface Asked {
   readonly url: string;
   /** Headers by their names in lower case. */
   readonly header: HeaderOf;
+  /** The headers that the response has already, from what runs before the handler. */
+  readonly present: HeaderList;
   /** Makes the same request again within the application, with these headers in place of those that it had. */
   readonly again: (headers: { readonly [name: string]: string }) => Promise<unknown>;
 }
@@ -41,12 +44,10 @@ export type Answer =
   /** Run the handler, and record what it answers. */
   | { readonly record: Recording };
 
-/** The header by which a request is known that was made to renew a stale response. */
-const REFRESH = 'x-keepsake-refresh';
 /** For so long nobody waits for a response that was not stored the last time, in milliseconds. */
 const PASS = 5000;
-/** How often a request looks again when what it waited for is not for it. */
-const LOOKS = 2;
+/** How often a request looks again when what it waited for is not for it, or something was stored while it looked. */
+const LOOKS = 5;
 
 /** The cached responses of an application. */
 export interface CachedResponses {
@@ -70,8 +71,9 @@ export class ResponseCache implements CachedResponses {
   readonly #goals = new Set<Goal>();
   readonly #refreshing = new Map<string, Promise<unknown>>();
   readonly #token = randomUUID();
-  /** How many responses have been stored. */
-  #landings = 0;
+  readonly #scopes = new Set(['']);
+  /** How many responses of a URL have been stored. */
+  readonly #landings = new LRUCache<string, number>({ max: 10_000 });
 
   /** @param backend gives what it stands on, the first time that it is needed */
   constructor(backend: () => Backend<unknown>, settings: ResponseSettings, report: (error: unknown) => void) {
@@ -80,13 +82,24 @@ export class ResponseCache implements CachedResponses {
     this.#report = report;
   }
 
-  /** What to do with a request; never rejects: what the backend fails at is reported, and the handler runs. */
-  answer(asked: Asked, plan: RoutePlan): Promise<Answer> {
-    return this.#answer(asked, plan, 0);
+  /** A response that is being stored. Of one that varies, the names of the headers may be there already, and it not yet. */
+  #arriving(primary: string, header: HeaderOf): StoredResponse | undefined {
+    for (const goal of this.#goals) {
+      if (goal.primary === primary && !goal.voided && goal.landed?.fits(header)) return goal.landed.response;
+    }
+    return undefined;
   }
 
-  /** @param looks how often this was asked for the same request before */
-  async #answer(asked: Asked, plan: RoutePlan, looks: number): Promise<Answer> {
+  /** What to do with a request; never rejects: what the backend fails at is reported, and the handler runs. */
+  answer(asked: Asked, plan: RoutePlan): Promise<Answer> {
+    return this.#answer(asked, plan, 0, performance.now() + this.settings.waitFor);
+  }
+
+  /**
+   * @param looks how often this was asked for the same request before
+   * @param until when it waits no longer, by `performance.now()`
+   */
+  async #answer(asked: Asked, plan: RoutePlan, looks: number, until: number): Promise<Answer> {
     const { method, header } = asked;
     const request = this.settings.honourRequests
       ? requestDirectives(header('cache-control'), header('pragma'))
@@ -96,8 +109,8 @@ export class ResponseCache implements CachedResponses {
     const personal =
       (!plan.authorized && header('authorization') !== undefined) || (!plan.cookies && header('cookie') !== undefined);
     const refresh = header(REFRESH) === this.#token;
-    const primary = keyOf(asked.url);
-    const landings = this.#landings;
+    const primary = keyOf(asked.url, plan.scope);
+    const landings = this.#landings.get(primary);
     let found: Found;
     try {
       found = await this.#stored.find(primary, header);
@@ -107,12 +120,12 @@ export class ResponseCache implements CachedResponses {
       if (!isKeepsakeError(error, 'KEEPSAKE_CORRUPT_DATA')) return this.#run(asked, 'bypass');
       found = { key: primary, response: undefined };
     }
-    const { response } = found;
+    const { response = this.#arriving(primary, header) } = found;
     const usable = response !== undefined && !refresh && (!personal || response.shared);
     const sent = usable ? this.#reuse(asked, response, request) : undefined;
     if (sent?.state === 'hit') return sent;
     // What landed while this one was looking may be what it looked for.
-    if (landings !== this.#landings && looks === 0) return this.#answer(asked, plan, 1);
+    if (landings !== this.#landings.get(primary) && looks < LOOKS) return this.#answer(asked, plan, looks + 1, until);
     if (sent !== undefined) {
       if (sent.renew) this.#refresh(asked, primary, found.key);
       return sent;
@@ -123,24 +136,35 @@ export class ResponseCache implements CachedResponses {
     if (method === 'HEAD') return this.#run(asked, 'miss');
     if (personal) return this.#run(asked, 'bypass', { primary, plan, personal });
     const anew = refresh || request.has('no-cache') || secondsOf(request, 'max-age') === 0;
-    const made = await this.#make(asked, { primary, plan, personal }, found.key, anew, request);
+    const made = await this.#make(asked, { primary, plan, personal }, found.key, { anew, request, until });
     if (made !== 'another') return made;
-    return looks < LOOKS ? this.#answer(asked, plan, looks + 1) : this.#run(asked, 'miss', { primary, plan, personal });
+    if (looks < LOOKS) return this.#answer(asked, plan, looks + 1, until);
+    return this.#run(asked, 'miss', { primary, plan, personal });
+  }
+
+  /** Notes what chooses routes besides their URLs, so that all of a URL are voided together. */
+  scope(scope: string): string {
+    this.#scopes.add(scope);
+    return scope;
   }
 
   async delete(url: string): Promise<void> {
     if (typeof url !== 'string' || !url.startsWith('/')) {
       throw new InvalidArgumentError(`delete: a URL must be path and query, such as '/users?page=2'; got ${show(url)}`);
     }
-    const key = keyOf(url);
-    await this.#void([...this.#goals].filter(({ primary }) => primary === key));
-    await this.#stored.remove(key);
+    await this.#delete(url);
+  }
+
+  async #delete(url: string): Promise<void> {
+    const keys = [...this.#scopes].map((scope) => keyOf(url, scope));
+    await this.#void([...this.#goals].filter(({ primary }) => keys.includes(primary)));
+    await Promise.all(keys.map((key) => this.#stored.remove(key)));
   }
 
   /** Voids the cached response of a URL, after a request that changed something; never rejects. */
   async invalidate(url: string): Promise<void> {
     try {
-      await this.delete(url);
+      await this.#delete(url);
     } catch (error) {
       this.#report(error);
     }
@@ -164,7 +188,7 @@ export class ResponseCache implements CachedResponses {
    * Runs the handler, unless another request does so for the same response: then waits for that. `'another'` says that what came of it is for other
    * headers of the request, and that by now it is known which.
    */
-  async #make(asked: Asked, aim: Aim, key: string, anew: boolean, request: Directives): Promise<Answer | 'another'> {
+  async #make(asked: Asked, aim: Aim, key: string, { anew, request, until }: Wish): Promise<Answer | 'another'> {
     for (;;) {
       const flight = this.#flights.get(key);
       if (flight === undefined) {
@@ -173,10 +197,10 @@ export class ResponseCache implements CachedResponses {
         return this.#run(asked, 'miss', { ...aim, flight: started, key });
       }
       if (anew || this.#passes.has(key)) return this.#run(asked, 'miss', aim);
-      const landing = await flight.wait(this.settings.waitFor);
+      const landing = await flight.wait(until - performance.now());
       if (landing === 'left') continue;
       // One that takes so long may never end: the next request does not wait for it again.
-      if (landing === 'late') this.#end({ flight, key });
+      if (landing === 'late' && flight.age >= this.settings.waitFor) this.#end({ flight, key });
       if (typeof landing !== 'object') return this.#run(asked, 'miss', aim);
       if (landing.fits(asked.header))
         return this.#reuse(asked, landing.response, request) ?? this.#run(asked, 'miss', aim);
@@ -205,7 +229,7 @@ export class ResponseCache implements CachedResponses {
       const nothing = { wanted: () => false, done: async () => undefined };
       return { record: new Recording({ state, header, maxBytes: 0, ...nothing }) };
     }
-    const goal: Goal = { ...aim, voided: false };
+    const goal: Goal = { ...aim, header, voided: false };
     this.#goals.add(goal);
     const { plan, personal } = goal;
     const wanted = (status: number, headers: HeaderList) =>
@@ -233,20 +257,26 @@ export class ResponseCache implements CachedResponses {
     const terms = termsOf({ ...recorded, personal }, plan, now);
     if (terms === undefined) return;
     const { vary, ...rest } = terms;
-    const headers = [...storedHeaders(recorded.headers)];
-    if (recorded.status === 200 && headerIn(headers, 'etag') === undefined) {
+    const headers = [...storedHeaders(recorded.headers, asked.present)];
+    if (recorded.status === 200 && headerIn(recorded.headers, 'etag') === undefined) {
       headers.push(['etag', entityTag(recorded.body)]);
     }
     const response: StoredResponse = { status: recorded.status, headers, storedAt: now, ...rest, body: recorded.body };
     const selected = vary.map((name) => asked.header(name));
     const fits = (header: HeaderOf) => vary.every((name, index) => header(name) === selected[index]);
     const ttl = terms.lifetime === null ? null : 1000 * Math.max(1, terms.lifetime + terms.staleFor - terms.age);
+    // What was begun before this one must not take its place, where it takes longer.
+    for (const other of this.#goals) {
+      if (other === goal) break;
+      if (!goal.voided && other.primary === primary && fits(other.header)) other.voided = true;
+    }
     if (!goal.voided) goal.storing = this.#stored.write(primary, response, { vary, selected }, ttl);
     // Those who wait need not wait for the backend; those who come meanwhile find the flight.
-    flight?.land({ response, fits, stored: () => goal.storing?.catch(() => undefined) });
+    goal.landed = { response, fits, stored: () => goal.storing?.catch(() => undefined) };
+    flight?.land(goal.landed);
     if (key !== undefined) this.#passes.delete(key);
     await goal.storing;
-    this.#landings++;
+    this.#landings.set(primary, (this.#landings.get(primary) ?? 0) + 1);
   }
 
   /** A stored response as an answer, where it is one. */
@@ -297,6 +327,15 @@ const OF_504: HeaderList = [
 ];
 const NOT_CACHED = Buffer.from('Gateway Timeout: there is no cached response\n');
 
+/** How a request wants a response that is not there. */
+interface Wish {
+  /** Whether one that is being made already will not do. */
+  readonly anew: boolean;
+  readonly request: Directives;
+  /** When it waits no longer, by `performance.now()`. */
+  readonly until: number;
+}
+
 /** What a response is recorded for. */
 interface Aim {
   readonly primary: string;
@@ -309,8 +348,12 @@ interface Aim {
 
 /** A response that is being made. */
 interface Goal extends Aim {
-  /** Whether it must not be stored: its URL was voided meanwhile. */
+  /** The request's headers. */
+  readonly header: HeaderOf;
+  /** Whether it must not be stored: its URL was voided meanwhile, or one that was begun later is stored. */
   voided: boolean;
-  /** The write that is under way in the end. */
+  /** What came of it in the end. */
+  landed?: Landed;
+  /** The write that is under way then. */
   storing?: Promise<void>;
 }

@@ -23,6 +23,8 @@ export interface Route {
   readonly cache?: RouteCache;
   /** Runs before what is cached is looked up; answers 401 where it gives `false`. */
   readonly allow?: (ask: Pick<Ask, 'header'>) => boolean;
+  /** Headers that are set before what is cached is looked up. */
+  readonly present?: () => Readonly<Record<string, string>>;
   readonly handler: (ask: Ask) => Reply | Promise<Reply>;
 }
 

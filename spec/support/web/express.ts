@@ -12,12 +12,13 @@ export const expressApp: Framework = {
   start: async (options, routes) => {
     const app = express();
     const made = keepsake(app, options);
-    for (const { method = 'GET', path, cache, allow, handler } of routes) {
+    for (const { method = 'GET', path, cache, allow, present, handler } of routes) {
       const { cached } = made;
       const register = method === 'GET' ? app.get.bind(app) : app.post.bind(app);
       register(
         path,
         (request, response, next) => {
+          response.set(present?.() ?? {});
           if (allow?.({ header: (name) => request.get(name) }) === false) response.status(401).send('no');
           else next();
         },

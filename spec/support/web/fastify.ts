@@ -9,12 +9,13 @@ export const fastifyApp: Framework = {
   start: async (options, routes) => {
     const app = createFastify({ forceCloseConnections: true });
     await app.register(keepsake, options);
-    for (const { method = 'GET', path, cache, allow, handler } of routes) {
+    for (const { method = 'GET', path, cache, allow, present, handler } of routes) {
       app.route({
         method,
         url: path,
         config: cache === undefined ? {} : { cache },
         preHandler: async (request, reply) => {
+          reply.headers(present?.() ?? {});
           const header = (name: string) => request.headers[name] as string | undefined;
           if (allow?.({ header }) === false) return reply.code(401).send('no');
         },

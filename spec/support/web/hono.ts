@@ -12,11 +12,12 @@ export const honoApp: Framework = {
   start: async (options, routes) => {
     const app = new Hono<KeepsakeEnv>();
     const made = keepsake(app, options);
-    for (const { method = 'GET', path, cache, allow, handler } of routes) {
+    for (const { method = 'GET', path, cache, allow, present, handler } of routes) {
       app.on(
         method,
         path,
         async (c, next) => {
+          for (const [name, value] of Object.entries(present?.() ?? {})) c.header(name, value);
           if (allow?.({ header: (name) => c.req.header(name) }) === false) return c.text('no', 401);
           await next();
           return undefined;
@@ -37,9 +38,9 @@ export const honoApp: Framework = {
             body === undefined || typeof body === 'string' || body instanceof Uint8Array
               ? body
               : Readable.toWeb(Readable.from(body));
-          return new Response((sent ?? null) as string | null, {
-            status,
-            headers: { ...(typeof body === 'string' && { 'content-type': 'text/plain' }), ...headers },
+          return c.newResponse((sent ?? null) as string | null, status as 200, {
+            ...(typeof body === 'string' && { 'content-type': 'text/plain' }),
+            ...headers,
           });
         },
       );

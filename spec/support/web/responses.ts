@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Backend, type BackendRegistry } from 'keepsake';
@@ -379,6 +380,25 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
     expect(state.count).to.equal(4);
   });
 
+  it('gives a response that is being stored to those who ask meanwhile', async () => {
+    const driver = new FailingDriver();
+    const write = driver.write.bind(driver);
+    let writes = 0;
+    driver.write = async (...parameters) => {
+      // The second is that of the response, after the names of the headers.
+      if (++writes === 2) await setTimeout(200);
+      return write(...parameters);
+    };
+    const { seen } = await counting(
+      true,
+      (count) => ({ body: `made ${count}`, headers: { vary: 'accept-language' } }),
+      {
+        backends: new Backend(driver),
+      },
+    );
+    expect([await seen(), await seen()]).to.deep.equal(['miss made 1', 'hit made 1']);
+  });
+
   it('keeps from authorised requests, and from those with cookies, what is not for everybody', async () => {
     for (const headers of [{ authorization: 'Bearer secret' }, { cookie: 'session=1' }]) {
       const { seen } = await counting(true);
@@ -494,6 +514,89 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
     expect(await first).to.equal('miss made 1');
   });
 
+  it('waits for nobody whose client is gone, also where that waited itself', async () => {
+    const { app, state, get } = await counting(true, async (count) => {
+      if (count <= 2) await new Promise(() => undefined);
+      return { body: `made ${count}` };
+    });
+    const ask = () => {
+      const request = httpRequest(`${app.url}/page`, { agent: false });
+      request.on('error', () => undefined);
+      request.end();
+      return request;
+    };
+    const first = ask();
+    await until(() => state.count === 1);
+    const second = ask();
+    await setTimeout(50);
+    const third = get();
+    await setTimeout(50);
+    second.destroy();
+    await setTimeout(50);
+    const since = performance.now();
+    first.destroy();
+    expect((await third).text).to.equal('made 3');
+    expect(performance.now() - since).to.be.below(5000);
+  });
+
+  it('does not let a slow response take the place of one that was begun later', async () => {
+    const held = gate();
+    const { seen, state } = await counting(true, async (count) => {
+      if (count === 1) await held.opened;
+      return { body: `made ${count}` };
+    });
+    const first = seen();
+    await until(() => state.count === 1);
+    expect(await seen({ 'cache-control': 'no-cache' })).to.equal('miss made 2');
+    held.open();
+    expect(await first).to.equal('miss made 1');
+    expect(await seen()).to.equal('hit made 2');
+  });
+
+  it('tells parameters apart whose order means something, however their names are written', async () => {
+    const { seen } = await counting(true);
+    for (const [one, other] of [
+      ['?a=1&%61=2', '?%61=2&a=1'],
+      ['?a=1&a[]=2', '?a[]=2&a=1'],
+      ['?a%5B%5D=1&a[0]=2', '?a[0]=2&a%5B%5D=1'],
+      ['?a+b=1&a%20b=2', '?a%20b=2&a+b=1'],
+    ] as const) {
+      const made = await seen({}, one);
+      expect(await seen({}, other), one)
+        .to.match(/^miss/)
+        .and.not.to.equal(made);
+    }
+  });
+
+  it('gives each request its own of the headers that are set before the handler', async () => {
+    let requests = 0;
+    const app = await launch(
+      [
+        {
+          path: '/page',
+          cache: true,
+          present: () => ({ 'x-request-id': `${++requests}`, vary: 'Origin', 'cache-control': 'public' }),
+          handler: () => ({
+            body: 'made',
+            headers: { vary: 'Origin, Accept-Language', 'cache-control': 'max-age=50', link: '<a>, <b>' },
+          }),
+        },
+      ],
+      {},
+    );
+    for (const [state, id] of [
+      ['miss', '1'],
+      ['hit', '2'],
+    ] as const) {
+      const { headers } = await fetch(`${app.url}/page`, { headers: { 'accept-language': 'de' } });
+      expect(headers.get('x-cache')).to.equal(state);
+      expect(headers.get('x-request-id')).to.equal(id);
+      expect(headers.get('vary')).to.equal('Origin, Accept-Language');
+      expect(headers.get('cache-control')).to.equal('max-age=50');
+      expect(headers.get('link')).to.equal('<a>, <b>');
+    }
+  });
+
   it('keeps bodies of bytes exact', async () => {
     const bytes = randomBytes(100_000);
     const { app, state } = await counting(true, () => ({
@@ -570,9 +673,18 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
     await app.responseCache.delete('/value');
     value = 7;
     expect(await get()).to.equal('7');
-    await app.responseCache.clear();
-    value = 8;
+    // A request may name the whole URL.
+    const { host, port } = new URL(app.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(`POST ${app.url}/value HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    let answer = '';
+    for await (const chunk of socket) answer += chunk;
+    expect(answer).to.match(/^HTTP\/1.1 200 /);
     expect(await get()).to.equal('8');
+    expect(reported).to.deep.equal([]);
+    await app.responseCache.clear();
+    value = 9;
+    expect(await get()).to.equal('9');
   });
 
   it('does not store what was made before its URL was voided', async () => {

@@ -23,6 +23,12 @@ export function requestAgain(
     localAddress,
     localPort,
     encrypted,
+    // What handlers set of a connection, of which there is none.
+    setTimeout: () => sink,
+    setNoDelay: () => sink,
+    setKeepAlive: () => sink,
+    ref: () => sink,
+    unref: () => sink,
   }) as unknown as Socket;
   const request = new IncomingMessage(socket);
   Object.assign(request, {
