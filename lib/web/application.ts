@@ -14,6 +14,7 @@ import {
   routePlan,
 } from './responses/options.js';
 import { ResponseCache } from './responses/response-cache.js';
+import { ownOf } from './source.js';
 
 /** What an application gets: the same for Fastify, Express and Hono. All is optional. */
 export interface KeepsakeOptions {
@@ -57,7 +58,7 @@ export class KeepsakeApplication implements AsyncDisposable {
     const { registry, close } = backendsOf(options.backends, options.use);
     this.backends = registry;
     this.#close = close;
-    this.responses = new ResponseCache(() => registry.get('response_cache'), settings, report);
+    this.responses = new ResponseCache(() => ownOf(registry.get('response_cache'), 'response_cache'), settings, report);
   }
 
   /** The cache, for use outside of requests. */

@@ -91,14 +91,15 @@ export function placeOf<V>(options: PlaceOptions<V>, own: string, what: string):
   const asked = registry && (name ?? own) === own;
   return new Source(async () => {
     const found = await source.get();
-    if (namespace === null || (namespace === undefined && asked && isNamespace(found, own))) return found;
-    return found.namespace(namespace ?? own);
+    if (namespace === null) return found;
+    return namespace === undefined && asked ? ownOf(found, own) : found.namespace(namespace ?? own);
   }, what);
 }
 
-/** A registry may give one backend to every name: only what is a namespace of the name is known to be for it alone. */
-function isNamespace<V>({ driver }: Backend<V>, name: string): boolean {
-  return driver instanceof NamespaceDriver && driver.prefix === `${name}:`;
+/** What a part has of the backend that a registry gives for its name. That may be one for every name: only a namespace of the name is for it alone. */
+export function ownOf<V>(backend: Backend<V>, name: string): Backend<V> {
+  const { driver } = backend;
+  return driver instanceof NamespaceDriver && driver.prefix === `${name}:` ? backend : backend.namespace(name);
 }
 
 function findBy<V>(source: BackendSource<V>, what: string): () => Awaitable<Backend<V>> {

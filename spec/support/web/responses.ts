@@ -4,7 +4,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
-import { Backend, type BackendRegistry } from 'keepsake';
+import { Backend, BackendRegistry } from 'keepsake';
 import type { KeepsakeOptions, RouteCache } from 'keepsake/fastify';
 import { TestClock } from '../clock.js';
 import { FailingDriver } from '../failing.js';
@@ -742,5 +742,17 @@ export function cachesResponses({ start }: Framework, ground: Ground): void {
     expect(await app.backends.get('sessions').count()).to.equal(0);
     await stored.clear();
     expect(await seen()).to.equal('miss made 2');
+  });
+
+  it('is cleared alone, also where a registry gives one backend to every name', async () => {
+    const shared = ground.open();
+    roots.push(shared);
+    await shared.set('sessions:ann', 'a');
+    const backends = new BackendRegistry<unknown>({ defaultFactory: () => shared });
+    const { app, seen } = await counting(true, undefined, { backends });
+    expect([await seen(), await seen()]).to.deep.equal(['miss made 1', 'hit made 1']);
+    await app.responseCache.clear();
+    expect(await seen()).to.equal('miss made 2');
+    expect(await shared.has('sessions:ann')).to.equal(true);
   });
 }
