@@ -260,13 +260,9 @@ export class ConfigurationError extends KeepsakeError {
   /** All mistakes. */
   readonly mistakes: readonly ConfigurationMistake[];
 
-  /** @param subject what is configured, for the message */
-  constructor(subject: string, mistakes: readonly ConfigurationMistake[]) {
-    const lines = mistakes.map(
-      ({ option, rule, shown }) => `${option} ${rule}${shown === undefined ? '' : `; got ${shown}`}`,
-    );
-    super('KEEPSAKE_CONFIGURATION', `${subject} cannot be configured so:\n- ${lines.join('\n- ')}`);
-    this.mistakes = Object.freeze([...mistakes]);
+  constructor(message: string, details?: ErrorDetails & { readonly mistakes?: readonly ConfigurationMistake[] }) {
+    super('KEEPSAKE_CONFIGURATION', message, details);
+    this.mistakes = Object.freeze([...(details?.mistakes ?? [])]);
   }
 }
 

@@ -53,7 +53,12 @@ function check(given: unknown): CheckedConfiguration {
   }
   const wrong = new Set(mistakes.map(({ option }) => option));
   checkTogether(options, wrong, mistakes);
-  if (mistakes.length > 0) throw new ConfigurationError('the cache', mistakes);
+  if (mistakes.length > 0) {
+    const lines = mistakes.map(
+      ({ option, rule, shown }) => `${option} ${rule}${shown === undefined ? '' : `; got ${shown}`}`,
+    );
+    throw new ConfigurationError(`the cache cannot be configured so:\n- ${lines.join('\n- ')}`, { mistakes });
+  }
   const { backend = 'inmemory', codec, ttl = 60 } = options as CacheConfiguration;
   return Object.freeze({
     ...(options as CacheConfiguration),
