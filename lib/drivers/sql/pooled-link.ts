@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { StorageError } from '../../errors.js';
 import { type Attempt, Deadlines } from './deadlines.js';
 import type { Link } from './link.js';
 import { bind, type Call, type Result, type Statement, type Values } from './statement.js';
@@ -26,25 +27,32 @@ const ATTEMPTS = 30;
 export class PooledLink<C> implements Link {
   readonly #clients: Clients<C>;
   readonly #deadlines: Deadlines;
+  readonly #where: string;
+  #limit = Number.POSITIVE_INFINITY;
 
   constructor(clients: Clients<C>, timeout: number, where: string) {
     this.#clients = clients;
     this.#deadlines = new Deadlines(timeout, where);
+    this.#where = where;
+  }
+
+  /** Refuses from now on a statement whose text, values included, has more bytes: a server that hangs up says no reason. */
+  limit(bytes: number): void {
+    this.#limit = bytes;
   }
 
   async run(statement: Statement, values: Values): Promise<Result> {
-    const parameters = bind(statement, values);
+    const parameters = this.#bind(statement, values);
     return this.#work((client) => this.#clients.query(client, statement.text, parameters));
   }
 
   async runAll(calls: readonly Call[], atomic: boolean): Promise<readonly Result[]> {
+    const bound = calls.map(({ statement, values }) => [statement.text, this.#bind(statement, values)] as const);
     return this.#work(async (client) => {
       if (atomic) await this.#clients.query(client, 'begin', []);
       const results: Result[] = [];
       try {
-        for (const { statement, values } of calls) {
-          results.push(await this.#clients.query(client, statement.text, bind(statement, values)));
-        }
+        for (const [text, parameters] of bound) results.push(await this.#clients.query(client, text, parameters));
         if (atomic) await this.#clients.query(client, 'commit', []);
       } catch (error) {
         if (atomic && this.#clients.judge(error) !== 'broken') await this.#clients.query(client, 'rollback', []);
@@ -57,6 +65,19 @@ export class PooledLink<C> implements Link {
   async close(): Promise<void> {
     await this.#deadlines.idle();
     await this.#clients.close();
+  }
+
+  #bind(statement: Statement, values: Values): unknown[] {
+    const parameters = bind(statement, values);
+    if (this.#limit === Number.POSITIVE_INFINITY) return parameters;
+    let bytes = statement.text.length;
+    // Values travel in the text: bytes as hexadecimal digits, and numbers of up to twenty.
+    for (const parameter of parameters) bytes += parameter instanceof Uint8Array ? 2 * parameter.byteLength + 3 : 24;
+    if (bytes > this.#limit) {
+      const message = `${this.#where}: a statement of ${bytes} bytes is more than the ${this.#limit} that the server takes; store less, or raise max_allowed_packet`;
+      throw new StorageError(message);
+    }
+    return parameters;
   }
 
   async #work<T>(work: (client: C) => Promise<T>): Promise<T> {

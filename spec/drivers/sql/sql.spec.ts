@@ -6,7 +6,7 @@ import { type Backend, openBackend } from 'keepsake';
 import { mysql, postgres, type SqlOptions, sqlite } from 'keepsake/sql';
 import { failure } from '../../support/failure.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
-import { text } from '../../support/folders.js';
+import { rejection, text } from '../../support/folders.js';
 import { expectFlat } from '../../support/heap.js';
 import { keepApart } from '../../support/namespaces-apart.js';
 import { DATABASES, type Database, newTable } from '../../support/sql.js';
@@ -106,6 +106,32 @@ for (const [engine, use] of Object.entries(DATABASES)) {
     });
   });
 }
+
+describe('mysql: a value larger than the server takes', function () {
+  this.timeout(60_000);
+  const database = DATABASES.mysql();
+
+  it('is refused before it is sent, alone and among others', async () => {
+    const backend = database.open({ table: newTable(), timeout: '30s' });
+    const largest = Buffer.alloc(8_000_000, 'a');
+    await backend.set('key', largest);
+    for (const work of [
+      () => backend.set('key', Buffer.alloc(9_000_000)),
+      () =>
+        backend.setMany([
+          ['other', 'value'],
+          ['key', Buffer.alloc(9_000_000)],
+        ]),
+    ]) {
+      const error = await rejection(work());
+      expect(error).to.include({ code: 'KEEPSAKE_STORAGE', retryable: false });
+      expect(error.message).to.match(/a statement of 18\d+ bytes is more than the 16777\d+ .* max_allowed_packet/);
+    }
+    expect(await backend.has('other')).to.equal(false);
+    expect(Buffer.compare((await backend.get('key')) as Uint8Array, largest)).to.equal(0);
+    await backend.close();
+  });
+});
 
 const NETWORKED: Readonly<Record<string, { readonly use: () => Database; readonly make: (url: string) => Backend }>> = {
   postgres: { use: DATABASES.postgres, make: postgres },

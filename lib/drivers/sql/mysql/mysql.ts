@@ -10,6 +10,7 @@ import { checkKysely, checkWays, SQL_OPTIONS, type SqlOptions, type SqlSettings,
 import { parsePlace } from '../place.js';
 import { type Clients, PooledLink } from '../pooled-link.js';
 import { ensureTable } from '../schema.js';
+import type { Statement } from '../statement.js';
 import { MysqlClients, type MysqlPool } from './clients.js';
 import { MysqlDriver } from './driver.js';
 import { judge, meaningOf } from './failures.js';
@@ -75,6 +76,16 @@ function whereOf(url: string | undefined, { pool, kysely, poolOptions = {} }: My
   return `${socketPath ?? `${host}:${port}`}/${database}`;
 }
 
+/** How long a packet may be, for the server and this connection. */
+const LARGEST: Statement = {
+  text: 'select @@max_allowed_packet as largest',
+  parameters: [],
+  rows: 'one',
+  writes: false,
+};
+/** More than what a packet holds beside the text of a statement, in bytes. */
+const OVERHEAD = 64;
+
 async function open(
   url: string | undefined,
   options: MysqlOptions,
@@ -86,6 +97,8 @@ async function open(
   const link = new PooledLink(clients, settings.timeout, where);
   try {
     await ensureTable(link, mysqlSchema(compiler, settings.table), settings.table, where);
+    const { rows } = await link.run(LARGEST, {});
+    link.limit(Number(rows[0]?.largest) - OVERHEAD);
     if (settings.history) await ensureHistory(link, mysqlHistory(compiler, settings.table), settings.table, where);
   } catch (error) {
     await link.close();
