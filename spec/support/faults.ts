@@ -136,7 +136,7 @@ export function faults<T extends Server>(options: FaultOptions<T>): void {
       const server = using.server.process;
       if (server === undefined) return this.skip();
       await works(backend);
-      server.suspend();
+      await server.suspend();
       await rejectAll(backend, ['KEEPSAKE_TIMEOUT', 'KEEPSAKE_CONNECTION']);
       server.resume();
       await eventually(backend);

@@ -116,9 +116,10 @@ export class ServerProcess {
     return this.#child?.pid ?? 0;
   }
 
-  /** Stops it in its tracks: its connections stay, and nothing answers. */
-  suspend(): void {
-    this.#signal('SIGSTOP');
+  /** Stops it in its tracks: its connections stay, and nothing answers once this resolves. A thread may finish what it is at first. */
+  async suspend(): Promise<void> {
+    const pids = this.#signal('SIGSTOP');
+    while (!pids.every(isStopped)) await setTimeout(1);
   }
 
   /** Lets it go on. */
@@ -126,18 +127,21 @@ export class ServerProcess {
     this.#signal('SIGCONT');
   }
 
-  /** Signals it, and its own processes: PostgreSQL has one for each connection. */
-  #signal(signal: NodeJS.Signals): void {
-    if (this.#child?.kill(signal) !== true) return;
+  /** Signals it, and its own processes: PostgreSQL has one for each connection. Answers whom it reached. */
+  #signal(signal: NodeJS.Signals): number[] {
+    if (this.#child?.kill(signal) !== true) return [];
+    const reached = [Number(this.pid)];
     const list = `/proc/${this.pid}/task/${this.pid}/children`;
-    if (!existsSync(list)) return;
+    if (!existsSync(list)) return reached;
     for (const child of readFileSync(list, 'latin1').split(' ').filter(Boolean)) {
       try {
         process.kill(Number(child), signal);
+        reached.push(Number(child));
       } catch {
         // It has ended meanwhile.
       }
     }
+    return reached;
   }
 
   /** Kills it at once, and waits until it is gone. */
@@ -245,4 +249,14 @@ export function useServer<T extends Server>(start: () => Promise<T>): { readonly
       return server;
     },
   };
+}
+
+/** Whether every thread of a process has stopped, as far as the system tells; one that has ended has. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).every((task) => / [TtZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1')));
+  } catch {
+    return true;
+  }
 }
