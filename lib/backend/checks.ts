@@ -126,3 +126,12 @@ export function toBytes(value: unknown, operation: string, key: string): Uint8Ar
   }
   return Buffer.from(value);
 }
+
+/** A part of a URL without its percent-encoding; what is none is the error that `invalid` makes. */
+export function decodePart(text: string, invalid: () => Error): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid();
+  }
+}

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backend/backend.js';
+import { decodePart } from '../backend/checks.js';
 import type { Awaitable } from '../backend/driver.js';
 import type { BackendOptions } from '../backend/options.js';
 import { type FilesOptions, files } from '../drivers/files/files.js';
@@ -202,11 +203,7 @@ async function openHttp(url: string, query: URLSearchParams, options: OpenOption
 }
 
 function decode(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new InvalidArgumentError(`${show(url)}: a % in a path is written as %25`);
-  }
+  return decodePart(text, () => new InvalidArgumentError(`${show(url)}: a % in a path is written as %25`));
 }
 
 type Reader = (text: string, name: string) => unknown;

@@ -1,6 +1,6 @@
 import type * as Sdk from '@aws-sdk/client-dynamodb';
 import { Backend } from '../../backend/backend.js';
-import { checkOptions } from '../../backend/checks.js';
+import { checkOptions, decodePart } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
@@ -95,7 +95,7 @@ function parsePlace(url: string): DynamodbOptions {
   const [, region = '', table = '', query = ''] = match;
   const given: { -readonly [Name in keyof DynamodbOptions]: DynamodbOptions[Name] } = {};
   if (region !== '') given.region = region;
-  if (table !== '') given.table = decode(table, url);
+  if (table !== '') given.table = decodePart(table, () => invalid(url));
   for (const [name, text] of new URLSearchParams(query)) {
     if (name !== 'endpoint') {
       throw new InvalidArgumentError(`dynamodb: a URL takes endpoint alone; got ${show(`${name}=${text}`)}`);
@@ -103,14 +103,6 @@ function parsePlace(url: string): DynamodbOptions {
     given.endpoint = text;
   }
   return given;
-}
-
-function decode(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid(url);
-  }
 }
 
 function invalid(url: string): InvalidArgumentError {

@@ -1,6 +1,6 @@
 import type * as Mongo from 'mongodb';
 import { Backend } from '../../backend/backend.js';
-import { checkOptions } from '../../backend/checks.js';
+import { checkOptions, decodePart } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
@@ -129,17 +129,9 @@ function parsePlace(url: string): Place {
   return {
     url: `${servers}/${path}${parameters.size === 0 ? '' : `?${parameters}`}`,
     hosts,
-    database: path === '' ? undefined : decode(path, url),
+    database: path === '' ? undefined : decodePart(path, () => invalid(url)),
     collection,
   };
-}
-
-function decode(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid(url);
-  }
 }
 
 function invalid(url: string): InvalidArgumentError {

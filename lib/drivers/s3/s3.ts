@@ -1,6 +1,6 @@
 import type * as Sdk from '@aws-sdk/client-s3';
 import { Backend } from '../../backend/backend.js';
-import { checkNamespace, checkOptions } from '../../backend/checks.js';
+import { checkNamespace, checkOptions, decodePart } from '../../backend/checks.js';
 import { type Clock, type Duration, toMilliseconds } from '../../backend/duration.js';
 import { BACKEND_OPTIONS, type BackendOptions } from '../../backend/options.js';
 import { InvalidArgumentError } from '../../errors.js';
@@ -127,7 +127,7 @@ function parsePlace(url: string): S3Options {
   if (match === null) throw invalid(url);
   const [, bucket, path = '', query = ''] = match;
   const given: { -readonly [Name in keyof S3Options]: S3Options[Name] } = { bucket };
-  if (path !== '') given.prefix = `${decode(path, url).replace(/\/$/, '')}/`;
+  if (path !== '') given.prefix = `${decodePart(path, () => invalid(url)).replace(/\/$/, '')}/`;
   for (const [name, text] of new URLSearchParams(query)) {
     if (name === 'endpoint' || name === 'region') given[name] = text;
     else if (name === 'pathStyle' && /^(true|false)$/.test(text)) given.pathStyle = text === 'true';
@@ -138,14 +138,6 @@ function parsePlace(url: string): S3Options {
     }
   }
   return given;
-}
-
-function decode(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid(url);
-  }
 }
 
 function invalid(url: string): InvalidArgumentError {

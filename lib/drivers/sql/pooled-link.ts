@@ -1,5 +1,4 @@
 import { setTimeout } from 'node:timers/promises';
-import { StorageError } from '../../errors.js';
 import { type Attempt, Deadlines } from './deadlines.js';
 import type { Link } from './link.js';
 import { bind, type Call, type Result, type Statement, type Values } from './statement.js';
@@ -20,6 +19,9 @@ export interface Clients<C> {
   judge(error: unknown): 'failed' | 'again' | 'broken';
 }
 
+/** Throws for a statement that the server would not take. */
+export type Check = (text: string, parameters: readonly unknown[]) => void;
+
 /** How often a statement that the server undid for the sake of others is tried again. */
 const ATTEMPTS = 30;
 
@@ -27,27 +29,25 @@ const ATTEMPTS = 30;
 export class PooledLink<C> implements Link {
   readonly #clients: Clients<C>;
   readonly #deadlines: Deadlines;
-  readonly #where: string;
-  #limit = Number.POSITIVE_INFINITY;
+  #check: Check | undefined;
 
   constructor(clients: Clients<C>, timeout: number, where: string) {
     this.#clients = clients;
     this.#deadlines = new Deadlines(timeout, where);
-    this.#where = where;
   }
 
-  /** Refuses from now on a statement whose text, values included, has more bytes: a server that hangs up says no reason. */
-  limit(bytes: number): void {
-    this.#limit = bytes;
+  /** Has every statement checked from now on, before it is sent. */
+  checkBy(check: Check): void {
+    this.#check = check;
   }
 
   async run(statement: Statement, values: Values): Promise<Result> {
-    const parameters = this.#bind(statement, values);
+    const parameters = this.#bind({ statement, values });
     return this.#work((client) => this.#clients.query(client, statement.text, parameters));
   }
 
   async runAll(calls: readonly Call[], atomic: boolean): Promise<readonly Result[]> {
-    const bound = calls.map(({ statement, values }) => [statement.text, this.#bind(statement, values)] as const);
+    const bound = calls.map((call) => [call.statement.text, this.#bind(call)] as const);
     return this.#work(async (client) => {
       if (atomic) await this.#clients.query(client, 'begin', []);
       const results: Result[] = [];
@@ -67,16 +67,9 @@ export class PooledLink<C> implements Link {
     await this.#clients.close();
   }
 
-  #bind(statement: Statement, values: Values): unknown[] {
+  #bind({ statement, values }: Call): unknown[] {
     const parameters = bind(statement, values);
-    if (this.#limit === Number.POSITIVE_INFINITY) return parameters;
-    let bytes = statement.text.length;
-    // Values travel in the text: bytes as hexadecimal digits, and numbers of up to twenty.
-    for (const parameter of parameters) bytes += parameter instanceof Uint8Array ? 2 * parameter.byteLength + 3 : 24;
-    if (bytes > this.#limit) {
-      const message = `${this.#where}: a statement of ${bytes} bytes is more than the ${this.#limit} that the server takes; store less, or raise max_allowed_packet`;
-      throw new StorageError(message);
-    }
+    this.#check?.(statement.text, parameters);
     return parameters;
   }
 

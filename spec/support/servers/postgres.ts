@@ -30,7 +30,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       program,
       parameters: [
         ...['-D', data, '-k', path, '-p', String(port), '-c', 'listen_addresses=127.0.0.1'],
-        ...['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'synchronous_commit=off'],
+        ...['-c', 'fsync=off', '-c', 'full_page_writes=off'],
       ],
       cwd: path,
       asOtherUser: true,

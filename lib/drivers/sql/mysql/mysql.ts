@@ -1,5 +1,5 @@
 import { Backend } from '../../../backend/backend.js';
-import { InvalidArgumentError } from '../../../errors.js';
+import { InvalidArgumentError, StorageError } from '../../../errors.js';
 import { show } from '../../../show.js';
 import { type AnyKysely, Compiler } from '../compiler.js';
 import type { Opened } from '../driver.js';
@@ -8,7 +8,7 @@ import { ensureHistory, historyStatements } from '../history.js';
 import { KyselyClients } from '../kysely-clients.js';
 import { checkKysely, checkWays, SQL_OPTIONS, type SqlOptions, type SqlSettings, toSettings } from '../options.js';
 import { parsePlace } from '../place.js';
-import { type Clients, PooledLink } from '../pooled-link.js';
+import { type Check, type Clients, PooledLink } from '../pooled-link.js';
 import { ensureTable } from '../schema.js';
 import type { Statement } from '../statement.js';
 import { MysqlClients, type MysqlPool } from './clients.js';
@@ -98,7 +98,7 @@ async function open(
   try {
     await ensureTable(link, mysqlSchema(compiler, settings.table), settings.table, where);
     const { rows } = await link.run(LARGEST, {});
-    link.limit(Number(rows[0]?.largest) - OVERHEAD);
+    link.checkBy(fitting(Number(rows[0]?.largest) - OVERHEAD, where));
     if (settings.history) await ensureHistory(link, mysqlHistory(compiler, settings.table), settings.table, where);
   } catch (error) {
     await link.close();
@@ -106,6 +106,19 @@ async function open(
   }
   const history = settings.history ? historyStatements(compiler, settings.table) : undefined;
   return { link, statements: mysqlStatements(compiler, settings.table), history };
+}
+
+/** Refuses a statement that is longer than the server takes, values included: it hangs up on one, and says no reason. */
+function fitting(limit: number, where: string): Check {
+  return (text, parameters) => {
+    let bytes = text.length;
+    // Values travel in the text: bytes as hexadecimal digits, and numbers of up to twenty.
+    for (const parameter of parameters) bytes += parameter instanceof Uint8Array ? 2 * parameter.byteLength + 3 : 24;
+    if (bytes <= limit) return;
+    throw new StorageError(
+      `${where}: a statement of ${bytes} bytes is more than the ${limit} that the server takes; store less, or raise max_allowed_packet`,
+    );
+  };
 }
 
 async function connect(
